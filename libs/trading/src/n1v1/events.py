@@ -1,0 +1,351 @@
+"""Everything that can happen. One frozen class per event, in the order of the flow.
+
+Every event says when it happened in market time (`ts_ns`, UTC), what it is called (`id`, derived), what caused it
+(`cause_id`) and which bar started it all (`correlation_id`). Wall-clock times, schema versions and trace contexts
+belong to the envelope of a message and are not known here: they may differ between two equal runs.
+
+The `...Complete` events are watermarks: "I have finished everything up to bar time t". A replay advances on them,
+and a live day records them, so that it can be replayed to the same decisions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from n1v1.ids import ClientOrderId, FillId, OrderId, SignalId, TradeId, VenueOrderId
+from n1v1.risk.reasons import Check, RefusalReason
+from n1v1.values import Liquidity, OrderType, Side, TimeInForce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    id: str
+    ts_ns: int
+    cause_id: str = ""
+    correlation_id: str = ""
+
+
+# --- market_data -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarClosed(Event):
+    """A finished bar; `ts_ns` is its close. Prices in ticks, volume in lots of the base asset."""
+
+    symbol: str
+    timeframe: str
+    open_ns: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapFound(Event):
+    """Bars that should exist and do not: from `first_open_ns` up to, not including, `ts_ns`."""
+
+    symbol: str
+    timeframe: str
+    first_open_ns: int
+    missing_bars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarsComplete(Event):
+    """Every bar that closes at `ts_ns` has been published; `symbols` are those that had one."""
+
+    symbols: tuple[str, ...]
+    sequence: int
+
+
+# --- signals ---------------------------------------------------------------------------------------------------
+
+
+class Action(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+    CLOSE = "CLOSE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRaised(Event):
+    """A strategy wants something. strength: 0..1. fraction_ppb: wished share of equity, or None for the default."""
+
+    id: SignalId
+    instance: str
+    symbol: str
+    action: Action
+    strength: float
+    reason: str
+    fraction_ppb: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Why an instance raised no signal on a bar. `values`: the numbers it looked at, in a fixed order."""
+
+    instance: str
+    symbol: str
+    reason: str
+    values: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalsComplete(Event):
+    """Every strategy of `partition` has seen the bars of `ts_ns`."""
+
+    partition: int
+    signals: int
+    notes: tuple[Note, ...] = ()
+
+
+# --- risk ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderApproved(Event):
+    """Permission for exactly one order. Its exposure is reserved until the order is closed."""
+
+    order_id: OrderId
+    signal_id: SignalId
+    account: str
+    instance: str
+    symbol: str
+    side: Side
+    type: OrderType
+    lots: int
+    limit_ticks: int | None
+    time_in_force: TimeInForce
+    reduce_only: bool
+    reference_ticks: int
+    valid_until_ns: int
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefused(Event):
+    signal_id: SignalId
+    account: str
+    instance: str
+    symbol: str
+    action: Action
+    reason: RefusalReason
+    detail: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(Event):
+    """The breaker of an account opened (no new exposure) or closed."""
+
+    account: str
+    is_open: bool
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionsComplete(Event):
+    """Every signal of bar time `ts_ns` has its verdict."""
+
+    account: str
+    approved: int
+    refused: int
+
+
+# --- execution -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent(Event):
+    order_id: OrderId
+    account: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSubmitted(OrderEvent):
+    """The intent is in the journal; what follows is the venue's word."""
+
+    client_order_id: ClientOrderId
+    signal_id: SignalId
+    instance: str
+    side: Side
+    type: OrderType
+    lots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAccepted(OrderEvent):
+    venue_order_id: VenueOrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRejected(OrderEvent):
+    """The venue said no, or the order had expired before it could be sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilled(OrderEvent):
+    """One execution. value and fee in quanta of the quote currency; `is_final` when nothing remains."""
+
+    fill_id: FillId
+    trade_id: TradeId
+    instance: str
+    side: Side
+    lots: int
+    ticks: int
+    value: int
+    fee: int
+    liquidity: Liquidity
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled(OrderEvent):
+    """Closed with `remaining_lots` unfilled, because somebody cancelled it."""
+
+    remaining_lots: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderExpired(OrderEvent):
+    """Closed by the venue with `remaining_lots` unfilled."""
+
+    remaining_lots: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUnknown(OrderEvent):
+    """Sent, and no answer: it may or may not exist. Its exposure stays reserved until the venue was asked."""
+
+    client_order_id: ClientOrderId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillsComplete(Event):
+    """Every execution up to `ts_ns` has been published."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersComplete(Event):
+    """Every order decided at `ts_ns` has been answered by the venue or given up."""
+
+    account: str
+    open_orders: int
+
+
+# --- portfolio -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionChanged(Event):
+    """lots: signed. cost: what the open lots cost in quanta, without fees. realised: since the start, without fees."""
+
+    account: str
+    symbol: str
+    lots: int
+    cost: int
+    realised: int
+    fees: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityMarked(Event):
+    """The account at the closes of `ts_ns`, in quanta. equity = cash + value of positions.
+
+    positions: (symbol, lots, mark in ticks) for every symbol that has ever been held or marked, by symbol.
+    peak: the highest equity so far.
+    """
+
+    account: str
+    cash: int
+    equity: int
+    peak: int
+    fees: int
+    positions: tuple[tuple[str, int, int], ...] = ()
+
+
+# --- between execution and a venue (never on the bus) -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOrder:
+    """The command to a venue. Sent once; after that the venue is asked, never told again."""
+
+    client_order_id: ClientOrderId
+    symbol: str
+    side: Side
+    type: OrderType
+    lots: int
+    limit_ticks: int | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    client_order_id: ClientOrderId
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueReport:
+    """What a venue says of one of our orders. ts_ns is the venue's own time."""
+
+    ts_ns: int
+    client_order_id: ClientOrderId
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueAccepted(VenueReport):
+    venue_order_id: VenueOrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueRejected(VenueReport):
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueFilled(VenueReport):
+    """fee in quanta of the quote currency."""
+
+    trade_id: TradeId
+    side: Side
+    lots: int
+    ticks: int
+    value: int
+    fee: int
+    liquidity: Liquidity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueClosed(VenueReport):
+    """The order left the book with a remainder: cancelled by us, or expired by the venue."""
+
+    remaining_lots: int
+    expired: bool
+    reason: str
+
+
+VenueCommand = SubmitOrder | CancelOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one step of a stage produced: events for everybody and commands for the venue, in order."""
+
+    events: tuple[Event, ...] = ()
+    commands: tuple[VenueCommand, ...] = ()

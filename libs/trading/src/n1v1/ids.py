@@ -1,0 +1,52 @@
+"""Identifiers are derived, never drawn: the same cause gives the same id in every driver and after every restart."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import NewType
+
+SignalId = NewType("SignalId", str)
+OrderId = NewType("OrderId", str)
+ClientOrderId = NewType("ClientOrderId", str)
+"""What we call an order towards the venue: the order id plus the attempt that sent it."""
+VenueOrderId = NewType("VenueOrderId", str)
+TradeId = NewType("TradeId", str)
+"""The venue's name of one execution. Unique per (venue, symbol)."""
+FillId = NewType("FillId", str)
+
+
+def digest(*parts: str | int, length: int = 16) -> str:
+    """Lower-case base32 of a hash over the parts. 16 characters are 80 bits."""
+    text = "\x1f".join(str(part) for part in parts).encode()
+    raw = hashlib.blake2b(text, digest_size=20).digest()
+    return base64.b32encode(raw).decode().lower()[:length]
+
+
+def signal_id(instance: str, symbol: str, bar_close_ns: int) -> SignalId:
+    return SignalId(f"{instance}:{symbol}:{bar_close_ns // 1_000_000_000}")
+
+
+def order_id(account: str, signal: SignalId) -> OrderId:
+    return OrderId("o-" + digest("order", account, signal))
+
+
+def client_order_id(order: OrderId, attempt: int) -> ClientOrderId:
+    """At most 36 characters of [a-z0-9-], as venues demand. A new attempt is a new id: see execution.orders."""
+    return ClientOrderId(f"n1v1-{order}-{attempt}")
+
+
+def order_of_client_order_id(client: ClientOrderId) -> OrderId | None:
+    """The order a client order id belongs to, or None if it is not one of ours."""
+    if not client.startswith("n1v1-o-"):
+        return None
+    return OrderId(client.removeprefix("n1v1-").rsplit("-", 1)[0])
+
+
+def fill_id(venue: str, symbol: str, trade: TradeId) -> FillId:
+    return FillId(f"{venue}:{symbol}:{trade}")
+
+
+def correlation_id(symbol: str, bar_close_ns: int) -> str:
+    """Names everything that one bar set in motion."""
+    return f"{symbol}@{bar_close_ns // 1_000_000_000}"

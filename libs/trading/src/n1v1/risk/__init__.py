@@ -1,0 +1,1 @@
+"""Sizing, limits and the breaker: the only way to an order."""
