@@ -1,0 +1,1 @@
+"""Plumbing shared by the services: bus, storage, state, settings, lifecycle, telemetry, codec, embedded servers."""

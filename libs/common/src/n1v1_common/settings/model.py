@@ -1,0 +1,383 @@
+"""The settings tree: every setting of n1v1 with its type, unit, default and meaning.
+
+Frozen after it was built; an unknown key is an error. `Settings()` is the paper-trading default.
+The names of the original README are kept; load.py accepts its other spellings (`exchange.sandbox`,
+`trading.initial_balance`, ...) and turns them into these.
+Decimals are fractions where the name says nothing else: 0.02 is 2 %.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+STAGES = ("market_data", "signals", "risk", "execution", "portfolio", "reporting")
+"""The six stages in the order of the flow."""
+
+PLACEHOLDER_PREFIX = "your_"
+"""The original README writes "your_api_key" where a key belongs; such a text is not a key."""
+
+
+def _split_commas(value: object) -> object:
+    """Environment and --set give text: "BTC-USD,ETH-USD" means two symbols."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _whole_timeframe(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[mhdw]", text):
+        raise ValueError("a timeframe is a number and one of m, h, d, w, as in 15m, 4h, 1d")
+    return text
+
+
+def _iso_moment(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("a date or moment is written as 2020-01-01 or 2020-01-01T04:00:00+00:00") from None
+    return text
+
+
+def _expanded(path: Path) -> Path:
+    return path.expanduser()
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+Paths = Annotated[tuple[Annotated[Path, AfterValidator(_expanded)], ...], BeforeValidator(_split_commas)]
+Fraction = Annotated[Decimal, Field(gt=0, le=1)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Moment = Annotated[str, AfterValidator(_iso_moment)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+    )
+
+
+class Environment(Section):
+    mode: Literal["paper", "backtest", "live"] = "paper"
+    """paper: simulated money. backtest: recorded data, no servers. live: real orders; needs
+    i_understand_live and keys."""
+    debug: bool = False
+    """Turns on asyncio's debug mode and log level debug. Slow."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important level that is written."""
+    i_understand_live: bool = False
+    """Must be true beside mode=live: says that real money may be lost."""
+
+    @field_validator("mode", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+
+class Account(Section):
+    id: str = Field(default="main", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    """Name of the account; part of message subjects and of derived ids."""
+    quote_currency: str = Field(default="USD", pattern=r"^[A-Z0-9]{2,10}$")
+    """The currency that equity is counted in."""
+    initial_balance: Decimal = Field(default=Decimal(10000), gt=0)
+    """What the account starts with, in quote currency. Simulated venues pay it in; real ones are asked."""
+
+
+class Exchange(Section):
+    name: str = "simulator"
+    """simulator, or a venue's name as ccxt writes it (binance, kraken, ...). Real venues are spoken to in
+    live mode only."""
+    api_key: SecretStr | None = None
+    """Needed in live mode only, and only by execution (trade) and market_data (read)."""
+    api_secret: SecretStr | None = None
+    """Belongs to api_key."""
+    testnet: bool = True
+    """Use the venue's test network (also accepted as `sandbox`). Real orders need false."""
+    rest_url: str | None = None
+    """Where the venue's REST interface is; empty: the venue's own, or the address the supervisor found for
+    the simulator."""
+    ws_url: str | None = None
+    """Where the venue's WebSocket interface is; empty: as rest_url."""
+    recv_window_ms: int = Field(default=5000, ge=1, le=60000)
+    """How long after sending the venue may still accept a request. Small windows resolve doubtful orders
+    sooner."""
+    absence_margin_ms: int = Field(default=12000, ge=0)
+    """After recv_window_ms, how much longer "order not found" is not believed: the venue's 10 s engine
+    timeout and clock error."""
+    fee_rate_bps: Decimal = Field(default=Decimal(10), ge=0, lt=10000)
+    """Taker fee in hundredths of a percent (also `trading.trade_fee`, a fraction): the simulator charges it,
+    sizing reckons with it."""
+    slippage_bps: Decimal = Field(default=Decimal(5), ge=0, lt=10000)
+    """How far the simulator fills a market order from the open (also `trading.slippage`, a fraction)."""
+
+
+class Market(Section):
+    symbols: Names = ("BTC-USD", "ETH-USD")
+    """What is traded, base-quote."""
+    timeframe: Annotated[str, AfterValidator(_whole_timeframe)] = "4h"
+    """Length of a bar."""
+    dataset: str | None = None
+    """Name or path of the recorded data to replay; empty: the bundled one."""
+    start: Moment | None = None
+    """First bar time of the replay (inclusive, UTC when it has no offset); empty: the first recorded."""
+    end: Moment | None = None
+    """End of the replay (exclusive, UTC when it has no offset); empty: the last recorded."""
+
+    @field_validator("symbols")
+    @classmethod
+    def _some_and_each_once(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        if not symbols or len(set(symbols)) != len(symbols):
+            raise ValueError("name at least one symbol, each once")
+        return symbols
+
+
+class Replay(Section):
+    mode: Literal["lockstep", "scaled"] = "lockstep"
+    """lockstep: the next bar comes when the stack has settled. scaled: by the clock, `speed` times as fast
+    as it was."""
+    speed: float = Field(default=3600.0, gt=0)
+    """Only in scaled mode: recorded seconds per second."""
+    loop: bool = False
+    """Begin again at the end of the data."""
+
+
+class Strategies(Section):
+    active_strategies: Names = ("ema_cross",)
+    """Which strategies run, by key (ema_cross) or class name (EMACrossStrategy)."""
+    max_concurrent: int = Field(default=10, ge=1)
+    """More active strategies than this is an error."""
+    strategy_config: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Parameters by strategy, flat or below `params`. Their names are checked by the strategy."""
+    files: Paths = ()
+    """Python files with strategies of the user's own."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.active_strategies) > self.max_concurrent:
+            count = len(self.active_strategies)
+            raise ValueError(f"{count} active_strategies are more than max_concurrent={self.max_concurrent}")
+        by_key: dict[str, str] = {}
+        for name in self.strategy_config:
+            twin = by_key.setdefault(strategy_key(name), name)
+            if twin != name:
+                raise ValueError(f"strategy_config has the same strategy twice: {twin} and {name}")
+        return self
+
+    def parameters_of(self, strategy: str) -> Mapping[str, Any]:
+        """Parameters given for a strategy, by key or class name; empty when none were given."""
+        wanted = strategy_key(strategy)
+        for name, given in self.strategy_config.items():
+            if strategy_key(name) == wanted:
+                flat = {key: value for key, value in given.items() if key != "params"}
+                return flat | dict(given.get("params") or {})
+        return {}
+
+
+def strategy_key(name: str) -> str:
+    """The registry key of a strategy: EMACrossStrategy -> ema_cross. A key stays as it is."""
+    if name == name.lower():
+        return name
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.removesuffix("Strategy"))
+    return words.lower()
+
+
+class RiskManagement(Section):
+    max_position_size: Fraction = Decimal("0.3")
+    """Largest position in one symbol, as a fraction of equity."""
+    max_drawdown: Fraction = Decimal("0.1")
+    """From peak to trough, as a fraction of the peak of equity: past it no new exposure is taken."""
+    max_daily_drawdown: Fraction = Decimal("0.1")
+    """Loss within one UTC day, as a fraction of equity at its start: past it no new exposure until the next
+    day."""
+    max_concurrent_trades: int = Field(default=5, ge=1)
+    """Most positions open at once."""
+    circuit_breaker_enabled: bool = True
+    """Whether the circuit breaker may halt the account. Its thresholds are in the section circuit_breaker."""
+    require_stop_loss: bool = False
+    """Refuse entries without a stop. The original README's example strategy has none, hence the default."""
+    batch_wait_ms: int = Field(default=250, ge=1)
+    """Live only: how long risk waits for the signals of every worker before it decides about a bar time."""
+    position_sizing: Literal["fixed_fraction"] = "fixed_fraction"
+    """How the size of an entry is found. fixed_fraction: position_fraction of equity."""
+    position_fraction: Fraction = Decimal("0.1")
+    """Notional of one entry as a fraction of equity, before max_position_size cuts it."""
+
+
+class CircuitBreaker(Section):
+    equity_drawdown_threshold: Fraction = Decimal("0.1")
+    """Drawdown of equity from its peak that trips the breaker (also
+    `risk_management.circuit_breaker_threshold`)."""
+    consecutive_losses_threshold: int = Field(default=5, ge=1)
+    """Losing trades in a row that trip the breaker."""
+    cooling_period_minutes: int = Field(default=5, ge=0)
+    """How long the account stays halted, in event time, before trading may resume."""
+
+
+class Monitoring(Section):
+    prometheus_enabled: bool = True
+    """Serve /metrics on every service."""
+    grafana_enabled: bool = True
+    """Provision the dashboards where Grafana runs (docker compose, Kubernetes). The services themselves take
+    no notice."""
+    alerting_enabled: bool = True
+    """Load the alert rules where Prometheus runs, and let reporting notify."""
+
+
+class Bus(Section):
+    url: str = "nats://127.0.0.1:4222"
+    """Address of NATS; several with commas."""
+    user: str | None = None
+    """NATS user; empty: none is sent."""
+    password: SecretStr | None = None
+    """Belongs to user."""
+    sync: Literal["always", "default"] = "always"
+    """Whether JetStream syncs to disk before it acknowledges. On a single node only `always` survives a
+    power cut."""
+
+
+class Postgres(Section):
+    dsn: SecretStr = SecretStr("postgresql://n1v1@127.0.0.1:5432/n1v1")
+    """Where PostgreSQL is, with user and password. Secret as a whole."""
+
+
+class Redis(Section):
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """Where Redis or Valkey is, with its password. Secret as a whole."""
+
+
+class Telemetry(Section):
+    otlp_endpoint: str | None = None
+    """Where spans go over OTLP/HTTP, as in http://jaeger:4318; empty: to the local span store."""
+    log_format: Literal["json", "console"] = "json"
+    """json: one object a line, for machines. console: for eyes."""
+    sample_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Fraction of orders that are traced, decided where the trace begins."""
+    spans_dir: Path | None = None
+    """Folder of the local span store; empty: <paths.state_dir>/spans."""
+
+
+class Listen(Section):
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 in a container."""
+    port: Port = 0
+    """Port to listen on; 0: any free one, written to <paths.state_dir>/run/<service>.json."""
+
+
+class Services(Section):
+    """Where each service answers /healthz, /readyz and /metrics (reporting: its API, exchange_simulator: the
+    venue)."""
+
+    market_data: Listen = Listen()
+    signals: Listen = Listen()
+    risk: Listen = Listen()
+    execution: Listen = Listen()
+    portfolio: Listen = Listen()
+    reporting: Listen = Listen()
+    exchange_simulator: Listen = Listen()
+
+
+class Signals(Section):
+    partitions: int = Field(default=1, ge=1, le=64)
+    """Into how many partitions the symbols are divided. Changing it is a migration: streams keep the old
+    subjects."""
+    worker_index: int = Field(default=0, ge=0)
+    """Which worker this process is, from 0."""
+    worker_count: int = Field(default=1, ge=1)
+    """How many workers share the partitions."""
+
+    @model_validator(mode="after")
+    def _a_partition_for_every_worker(self) -> Self:
+        if self.worker_index >= self.worker_count:
+            raise ValueError(
+                f"worker_index={self.worker_index} must be below worker_count={self.worker_count}"
+            )
+        if self.worker_count > self.partitions:
+            raise ValueError(f"worker_count={self.worker_count} is more than partitions={self.partitions}")
+        return self
+
+
+class Servers(Section):
+    durability: Literal["power_cut", "process"] = "power_cut"
+    """What the embedded servers survive: power_cut syncs every write; process only survives killed
+    processes, and is faster."""
+
+
+def default_state_dir() -> Path:
+    """The user's state folder as the XDG base directory specification has it."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "n1v1"
+
+
+class StatePaths(Section):
+    state_dir: Annotated[Path, AfterValidator(_expanded)] = Field(default_factory=default_state_dir)
+    """Everything that n1v1 writes is below this folder."""
+
+
+class Settings(Section):
+    environment: Environment = Environment()
+    account: Account = Account()
+    exchange: Exchange = Exchange()
+    market: Market = Market()
+    replay: Replay = Replay()
+    strategies: Strategies = Strategies()
+    risk_management: RiskManagement = RiskManagement()
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    monitoring: Monitoring = Monitoring()
+    bus: Bus = Bus()
+    postgres: Postgres = Postgres()
+    redis: Redis = Redis()
+    telemetry: Telemetry = Telemetry()
+    services: Services = Services()
+    signals: Signals = Signals()
+    servers: Servers = Servers()
+    paths: StatePaths = Field(default_factory=StatePaths)
+
+    @property
+    def spans_dir(self) -> Path:
+        """Folder of the local span store."""
+        return self.telemetry.spans_dir or self.paths.state_dir / "spans"
+
+    def listen_of(self, service: str) -> Listen:
+        """Where a service listens; KeyError for a name that is none of ours."""
+        if service not in Services.model_fields:
+            raise KeyError(service)
+        listen: Listen = getattr(self.services, service)
+        return listen
+
+    @model_validator(mode="after")
+    def _live_only_on_purpose(self) -> Self:
+        if self.environment.mode != "live":
+            return self
+        missing = []
+        if not self.environment.i_understand_live:
+            missing.append("environment.i_understand_live=true")
+        if not _is_key(self.exchange.api_key):
+            missing.append("exchange.api_key")
+        if not _is_key(self.exchange.api_secret):
+            missing.append("exchange.api_secret")
+        if missing:
+            raise ValueError(f"environment.mode=live trades real money and also needs {', '.join(missing)}")
+        return self
+
+
+def _is_key(secret: SecretStr | None) -> bool:
+    return (
+        secret is not None
+        and bool(text := secret.get_secret_value())
+        and not text.startswith(PLACEHOLDER_PREFIX)
+    )
