@@ -1,0 +1,63 @@
+"""Every stream and bucket of the system, and how long each keeps what it holds."""
+
+from __future__ import annotations
+
+from n1v1_common.bus.api import BucketSpec, StreamSpec
+
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+MIB = 1024 * 1024
+
+MARKET_DATA = StreamSpec(
+    name="MARKET_DATA",
+    subjects=("market_data.v1.>",),
+    description="bars, trades, books, gaps and the end of each bar time",
+    max_age_s=7 * DAY_S,
+    max_bytes=1024 * MIB,
+)
+
+# One stream for four stages: risk has to see signals, fills and equity in one total order.
+# The inboxes in Postgres must be kept at least as long as max_age_s.
+TRADING = StreamSpec(
+    name="TRADING",
+    subjects=("signals.v1.>", "risk.v1.>", "execution.v1.>", "portfolio.v1.>"),
+    description="signals, decisions, orders, fills, positions and equity in one total order",
+    max_age_s=30 * DAY_S,
+    max_bytes=1024 * MIB,
+)
+
+CONTROL = StreamSpec(
+    name="CONTROL",
+    subjects=("control.v1.>",),
+    description="commands of operators",
+    max_age_s=30 * DAY_S,
+    max_bytes=64 * MIB,
+)
+
+DEAD_LETTERS = StreamSpec(
+    name="DEAD_LETTERS",
+    subjects=("dead_letters.v1.>",),
+    description="messages a stage could not use, with the reason; kept until somebody had time to look",
+    max_age_s=90 * DAY_S,
+    max_bytes=256 * MIB,
+)
+
+# The server sends advisories once and forgets them; a stream on their subjects is what remembers.
+ADVISORIES = StreamSpec(
+    name="ADVISORIES",
+    subjects=(
+        "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
+        "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
+    ),
+    description="the server's word on messages it gave up delivering",
+    max_age_s=30 * DAY_S,
+    max_bytes=64 * MIB,
+)
+
+ALL_STREAMS = (MARKET_DATA, TRADING, CONTROL, DEAD_LETTERS, ADVISORIES)
+
+STRATEGY_STATE = BucketSpec(
+    bucket="STRATEGY_STATE",
+    description="snapshots of strategy state, by instance and symbol; one writer each",
+    max_bytes=256 * MIB,
+)
