@@ -1,0 +1,111 @@
+"""Who holds what at the simulated venue. Every amount has an owner, and no movement changes the total.
+
+The owners of an asset are the accounts (free and locked), the venue's fee account and the market: everybody
+else, who is on the other side of each of our trades and may go as far below zero as we went above.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from n1v1.errors import InvalidValue, LedgerImbalance, UnknownName, nearest
+from n1v1.values import Instrument, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """In lots for a base asset, in quanta for the quote currency."""
+
+    free: int = 0
+    locked: int = 0
+
+
+NOTHING = Balance()
+
+
+class Holdings:
+    def __init__(self) -> None:
+        self._accounts: dict[str, dict[str, Balance]] = {}
+        self._fees: dict[str, int] = defaultdict(int)
+        self._market: dict[str, int] = defaultdict(int)
+        self._issued: dict[str, int] = defaultdict(int)
+
+    def open_account(self, account: str) -> None:
+        if account in self._accounts:
+            raise InvalidValue(f"the account {account!r} is already open")
+        self._accounts[account] = {}
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return tuple(self._accounts)
+
+    @property
+    def fees(self) -> dict[str, int]:
+        """What the venue has earned, by asset."""
+        return dict(self._fees)
+
+    def balances(self, account: str) -> dict[str, Balance]:
+        """By asset. Raises UnknownName for an account that was never opened."""
+        return dict(self._of(account))
+
+    def issue(self, account: str, asset: str, amount: int) -> None:
+        """Bring `amount` into the world: the opening balance of an account."""
+        self._issued[asset] += amount
+        self._move(account, asset, free=amount)
+        self._check(asset)
+
+    def lock(self, account: str, asset: str, amount: int) -> bool:
+        """Set `amount` aside; False, and nothing changed, when less than that is free."""
+        if self._balance(account, asset).free < amount:
+            return False
+        self._move(account, asset, free=-amount, locked=amount)
+        self._check(asset)
+        return True
+
+    def release(self, account: str, asset: str, amount: int) -> None:
+        self._move(account, asset, free=amount, locked=-amount)
+        self._check(asset)
+
+    def trade(
+        self, account: str, instrument: Instrument, side: Side, *, lots: int, value: int, fee: int
+    ) -> None:
+        """Exchange `lots` for `value` with the market, out of what is free, and pay the fee in the quote."""
+        base, quote = instrument.base, instrument.quote
+        self._move(account, base, free=side.sign * lots)
+        self._market[base] -= side.sign * lots
+        self._move(account, quote, free=-side.sign * value - fee)
+        self._market[quote] += side.sign * value
+        self._fees[quote] += fee
+        self._check(base)
+        self._check(quote)
+
+    def free(self, account: str, asset: str) -> int:
+        return self._balance(account, asset).free
+
+    def _of(self, account: str) -> dict[str, Balance]:
+        try:
+            return self._accounts[account]
+        except KeyError:
+            raise UnknownName(f"no account {account!r}{nearest(account, self._accounts)}") from None
+
+    def _balance(self, account: str, asset: str) -> Balance:
+        return self._of(account).get(asset, NOTHING)
+
+    def _move(self, account: str, asset: str, *, free: int = 0, locked: int = 0) -> None:
+        old = self._balance(account, asset)
+        new = Balance(old.free + free, old.locked + locked)
+        if new.free < 0 or new.locked < 0:
+            raise LedgerImbalance(f"{account} would hold {new} of {asset}; nothing may fall below zero")
+        self._accounts[account][asset] = new
+
+    def _check(self, asset: str) -> None:
+        """Raises LedgerImbalance when an amount of `asset` came from nowhere or got lost."""
+        held = sum(
+            balance.free + balance.locked
+            for balances in self._accounts.values()
+            if (balance := balances.get(asset)) is not None
+        )
+        total = held + self._fees[asset] + self._market[asset]
+        if total != self._issued[asset]:
+            raise LedgerImbalance(f"{total} of {asset} exist, {self._issued[asset]} were issued")
