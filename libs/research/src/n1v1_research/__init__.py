@@ -1,0 +1,1 @@
+"""Recorded data to run on, and reports on what a run did."""

@@ -1,0 +1,10 @@
+"""Recorded bars: bundled ones by name, your own by path.
+
+dataset = load("coinbase-4h", symbols=("BTC-USD",), start="2020-01-01", end="2023-01-01")
+for close_ns, bars in dataset.steps(): ...
+"""
+
+from n1v1_research.datasets.dataset import Dataset
+from n1v1_research.datasets.load import bundled, load
+
+__all__ = ["Dataset", "bundled", "load"]
