@@ -1,0 +1,212 @@
+"""What a run did, reduced to what must be equal in every driver, and a hash of it.
+
+In: every signal with its verdict, every order with how it ended, every execution, every mark of the account.
+Out: wall-clock times, attempts, the venue's order ids, the order of delivery. Two runs of one dataset and one
+configuration have equal hashes whether they ran in process, through the services, or were killed on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field, fields
+
+from n1v1.events import (
+    EquityMarked,
+    Event,
+    OrderAccepted,
+    OrderApproved,
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderRefused,
+    OrderRejected,
+    OrderSubmitted,
+    OrderUnknown,
+    SignalRaised,
+)
+
+DecisionRow = tuple[int, str, str, str, str, str, str, str, str]
+"""bar_close_ns, instance, symbol, action, strength, reason, verdict, refusal reason or '', order id or ''"""
+OrderRow = tuple[str, str, str, str, int, str, int]
+"""order id, symbol, side, type, lots, final state, filled lots"""
+FillRow = tuple[int, str, str, str, int, int, int, int]
+"""ts_ns, order id, trade id, side, lots, ticks, value, fee"""
+EquityRow = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
+"""ts_ns, cash, equity, positions as (symbol, lots, mark in ticks)"""
+
+PENDING = "PENDING"
+APPROVED = "APPROVED"
+REFUSED = "REFUSED"
+VERDICTS = (PENDING, APPROVED, REFUSED)
+
+HEARD_OF: dict[type[OrderEvent], str] = {
+    OrderSubmitted: "SUBMITTED",
+    OrderAccepted: "ACCEPTED",
+    OrderRejected: "REJECTED",
+    OrderCancelled: "CANCELLED",
+    OrderExpired: "EXPIRED",
+    OrderUnknown: "UNKNOWN",
+}
+"""The word that each event leaves on its order. Fills leave lots instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecords:
+    """Rows in any order; duplicates are the caller's to remove."""
+
+    decisions: tuple[DecisionRow, ...] = ()
+    orders: tuple[OrderRow, ...] = ()
+    fills: tuple[FillRow, ...] = ()
+    equity: tuple[EquityRow, ...] = ()
+
+
+def run_hash(records: RunRecords) -> str:
+    """SHA-256 over every row of every kind as sorted JSON lines."""
+    return _sha256(line for kind in _KINDS for line in _lines(records, kind))
+
+
+def hashes_by_kind(records: RunRecords) -> dict[str, str]:
+    """One hash for each of decisions, orders, fills, equity: says where two runs part."""
+    return {kind: _sha256(_lines(records, kind)) for kind in _KINDS}
+
+
+def first_difference(one: RunRecords, other: RunRecords) -> str | None:
+    """The earliest row that only one of two runs has, in words; None when the runs are equal."""
+    for kind in _KINDS:
+        ours, theirs = set(getattr(one, kind)), set(getattr(other, kind))
+        if ours != theirs:
+            row = min(ours ^ theirs)
+            return f"{kind}: only the {'first' if row in ours else 'second'} run has {row}"
+    return None
+
+
+def order_state(*, lots: int, filled_lots: int, heard: Set[str]) -> str:
+    """How an order stands, from what was heard of it, in whatever order and however often it was heard.
+
+    A fill that arrives after a cancel still counts; an answer resolves an UNKNOWN.
+    """
+    if filled_lots >= lots:
+        return "FILLED"
+    for closed in ("REJECTED", "CANCELLED", "EXPIRED"):
+        if closed in heard:
+            return closed
+    if filled_lots:
+        return "PARTIALLY_FILLED"
+    return next((word for word in ("ACCEPTED", "UNKNOWN", "SUBMITTED") if word in heard), APPROVED)
+
+
+def from_events(events: Iterable[Event]) -> RunRecords:
+    """The records of one account's run, from its events in any order; repeated events count once."""
+    collected = _Collected()
+    for event in events:
+        collected.hear(event)
+    return collected.records()
+
+
+@dataclass(slots=True)
+class _Order:
+    approved: OrderApproved | None = None
+    heard: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Collected:
+    signals: dict[str, SignalRaised] = field(default_factory=dict)
+    verdicts: dict[str, OrderApproved | OrderRefused] = field(default_factory=dict)
+    orders: dict[str, _Order] = field(default_factory=dict)
+    fills: dict[str, OrderFilled] = field(default_factory=dict)
+    marks: dict[int, EquityMarked] = field(default_factory=dict)
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case SignalRaised():
+                self.signals[event.id] = event
+            case OrderApproved():
+                self.verdicts[event.signal_id] = event
+                self._order(event.order_id).approved = event
+            case OrderRefused():
+                self.verdicts[event.signal_id] = event
+            case OrderFilled():
+                self.fills[event.fill_id] = event
+            case OrderEvent():
+                self._order(event.order_id).heard.add(HEARD_OF[type(event)])
+            case EquityMarked():
+                self.marks[event.ts_ns] = event
+
+    def _order(self, order_id: str) -> _Order:
+        return self.orders.setdefault(order_id, _Order())
+
+    def records(self) -> RunRecords:
+        return RunRecords(
+            decisions=tuple(decision_row(s, self.verdicts.get(s.id)) for s in self.signals.values()),
+            orders=tuple(self._order_rows()),
+            fills=tuple(fill_row(fill) for fill in self.fills.values()),
+            equity=tuple(equity_row(mark) for mark in self.marks.values()),
+        )
+
+    def _order_rows(self) -> Iterable[OrderRow]:
+        filled: dict[str, int] = {}
+        for fill in self.fills.values():
+            filled[fill.order_id] = filled.get(fill.order_id, 0) + fill.lots
+        for order_id, order in self.orders.items():
+            approved = order.approved
+            if approved is None:
+                raise ValueError(f"order {order_id} was never approved: events of the run are missing")
+            lots, done = approved.lots, filled.get(order_id, 0)
+            state = order_state(lots=lots, filled_lots=done, heard=order.heard)
+            yield (order_id, approved.symbol, approved.side.value, approved.type.value, lots, state, done)
+
+
+def decision_row(signal: SignalRaised, verdict: OrderApproved | OrderRefused | None) -> DecisionRow:
+    word, refusal, order_id = PENDING, "", ""
+    if isinstance(verdict, OrderApproved):
+        word, order_id = APPROVED, verdict.order_id
+    elif isinstance(verdict, OrderRefused):
+        word, refusal = REFUSED, verdict.reason.value
+    return (
+        signal.ts_ns,
+        signal.instance,
+        signal.symbol,
+        signal.action.value,
+        repr(signal.strength),
+        signal.reason,
+        word,
+        refusal,
+        order_id,
+    )
+
+
+def fill_row(fill: OrderFilled) -> FillRow:
+    return (
+        fill.ts_ns,
+        fill.order_id,
+        fill.trade_id,
+        fill.side.value,
+        fill.lots,
+        fill.ticks,
+        fill.value,
+        fill.fee,
+    )
+
+
+def equity_row(mark: EquityMarked) -> EquityRow:
+    return (mark.ts_ns, mark.cash, mark.equity, mark.positions)
+
+
+_KINDS = tuple(kind.name for kind in fields(RunRecords))
+
+
+def _lines(records: RunRecords, kind: str) -> list[str]:
+    rows = getattr(records, kind)
+    return sorted(json.dumps([kind, *row], ensure_ascii=False, separators=(",", ":")) for row in rows)
+
+
+def _sha256(lines: Iterable[str]) -> str:
+    content = hashlib.sha256()
+    for line in lines:
+        content.update(line.encode())
+        content.update(b"\n")
+    return content.hexdigest()
