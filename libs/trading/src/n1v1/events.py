@@ -148,6 +148,16 @@ class BreakerChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerCommand(Event):
+    """An operator opens or closes the breaker of an account. Durable, with the actor's name and reason."""
+
+    account: str
+    open: bool
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionsComplete(Event):
     """Every signal of bar time `ts_ns` has its verdict."""
 

@@ -139,7 +139,7 @@ class Instrument:
 
     def price_float(self, ticks: int) -> float:
         """The price as the nearest float: what indicators see. Division by a power of ten is correctly rounded."""
-        return ticks / 10 ** decimal_places(self.tick_size)
+        return float(ticks / 10 ** decimal_places(self.tick_size))
 
     def quantity_float(self, lots: int) -> float:
-        return lots / 10 ** decimal_places(self.lot_size)
+        return float(lots / 10 ** decimal_places(self.lot_size))

@@ -239,9 +239,7 @@ def test_a_limit_takes_at_an_open_better_than_its_price() -> None:
 
     assert isinstance(filled, VenueFilled)
     assert (filled.ticks, filled.liquidity) == (10_100, Liquidity.TAKER)
-    assert venue.balances("main")["USD"] == Balance(free=899 * USD), (
-        "the four dollars of improvement are free again"
-    )
+    assert venue.balances("main")["USD"] == Balance(free=899 * USD), "the four dollars of improvement are free again"
 
 
 @pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
@@ -283,9 +281,7 @@ def test_before_the_first_bar_the_market_is_closed() -> None:
         (order("a", Side.SELL), -2010, "Account has insufficient balance for requested action."),
     ],
 )
-def test_a_rejection_has_the_code_and_the_words_of_binance(
-    command: SubmitOrder, code: int, reason: str
-) -> None:
+def test_a_rejection_has_the_code_and_the_words_of_binance(command: SubmitOrder, code: int, reason: str) -> None:
     venue = venue_at(100)
     before = venue.state_hash()
 

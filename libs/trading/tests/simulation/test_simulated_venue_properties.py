@@ -62,12 +62,8 @@ bars = st.dictionaries(st.sampled_from(SYMBOLS), st.tuples(prices, prices, price
 orders = submissions | submissions.map(as_market)
 cancels = st.builds(Cancel, symbol=st.sampled_from(SYMBOLS), client_order_id=st.sampled_from("abc"))
 Step = tuple[str, SubmitOrder | Cancel | Bars]
-histories = st.lists(
-    st.tuples(st.sampled_from(sorted(ACCOUNTS)), orders | cancels | bars | bars), max_size=40
-)
-rules = st.builds(
-    VenueRules, fee_rate_ppb=st.integers(0, 50_000_000), slippage_ppb=st.integers(0, 50_000_000)
-)
+histories = st.lists(st.tuples(st.sampled_from(sorted(ACCOUNTS)), orders | cancels | bars | bars), max_size=40)
+rules = st.builds(VenueRules, fee_rate_ppb=st.integers(0, 50_000_000), slippage_ppb=st.integers(0, 50_000_000))
 
 
 def bars_at(hour: int, described: Bars) -> list[BarClosed]:
@@ -129,9 +125,7 @@ def test_balances_follow_from_executions_and_open_orders(rules: VenueRules, hist
 
 @settings(max_examples=100, deadline=None)
 @given(rules, histories)
-def test_no_order_fills_more_than_it_asked_for_or_at_a_worse_price(
-    rules: VenueRules, history: list[Step]
-) -> None:
+def test_no_order_fills_more_than_it_asked_for_or_at_a_worse_price(rules: VenueRules, history: list[Step]) -> None:
     venue = run(rules, history)
     filled: dict[int, int] = {}
     for account in ACCOUNTS:

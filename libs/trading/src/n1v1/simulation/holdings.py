@@ -67,9 +67,7 @@ class Holdings:
         self._move(account, asset, free=amount, locked=-amount)
         self._check(asset)
 
-    def trade(
-        self, account: str, instrument: Instrument, side: Side, *, lots: int, value: int, fee: int
-    ) -> None:
+    def trade(self, account: str, instrument: Instrument, side: Side, *, lots: int, value: int, fee: int) -> None:
         """Exchange `lots` for `value` with the market, out of what is free, and pay the fee in the quote."""
         base, quote = instrument.base, instrument.quote
         self._move(account, base, free=side.sign * lots)

@@ -54,8 +54,4 @@ def _refused_price(order: SubmitOrder, instrument: Instrument) -> Rejection | No
 
 
 def _is_tradable_quantity(lots: int, instrument: Instrument) -> bool:
-    return (
-        lots > 0
-        and lots % instrument.step_lots == 0
-        and lots <= instrument.max_quantity / instrument.lot_size
-    )
+    return lots > 0 and lots % instrument.step_lots == 0 and lots <= instrument.max_quantity / instrument.lot_size

@@ -269,9 +269,7 @@ class SimulatedVenue:
             if bar.ts_ns != close_ns:
                 raise InvalidData(f"the {bar.symbol} bar closes at {bar.ts_ns}, the others at {close_ns}")
             if bar.symbol in seen or bar.symbol not in self.instruments:
-                raise InvalidData(
-                    f"a second bar of {bar.symbol}, or a bar of a symbol that is not traded here"
-                )
+                raise InvalidData(f"a second bar of {bar.symbol}, or a bar of a symbol that is not traded here")
             if bar.open_ns < self._last_close_ns.get(bar.symbol, bar.open_ns):
                 raise InvalidData(f"the {bar.symbol} bar opens at {bar.open_ns}, before the last one closed")
             seen.add(bar.symbol)
@@ -296,18 +294,14 @@ class SimulatedVenue:
             filled = self._fill(order, order.lots, ticks=ticks, ts_ns=bar.open_ns, liquidity=Liquidity.TAKER)
             return [(order.account, filled)]
         if order.time_in_force in IMMEDIATE:
-            return [
-                (order.account, self._expire(order, ts_ns=bar.open_ns, reason="not fillable at the open"))
-            ]
+            return [(order.account, self._expire(order, ts_ns=bar.open_ns, reason="not fillable at the open"))]
         return []
 
     def _within_bar(self, order: VenueOrder, bar: BarClosed) -> list[AccountReport]:
         """The fill of a resting order that the bar traded through: nobody knows when, so at its close."""
         if order.limit_ticks is None or not _is_traded_through(order.side, order.limit_ticks, bar):
             return []
-        filled = self._fill(
-            order, order.lots, ticks=order.limit_ticks, ts_ns=bar.ts_ns, liquidity=Liquidity.MAKER
-        )
+        filled = self._fill(order, order.lots, ticks=order.limit_ticks, ts_ns=bar.ts_ns, liquidity=Liquidity.MAKER)
         return [(order.account, filled)]
 
     def _fill_affordable(self, order: VenueOrder, *, ticks: int, ts_ns: int) -> list[AccountReport]:
@@ -317,9 +311,7 @@ class SimulatedVenue:
             filled = self._fill(order, lots, ticks=ticks, ts_ns=ts_ns, liquidity=Liquidity.TAKER)
             reports.append((order.account, filled))
         if order.is_open:
-            expired = self._expire(
-                order, ts_ns=ts_ns, reason="the open is too far from the last close to pay for"
-            )
+            expired = self._expire(order, ts_ns=ts_ns, reason="the open is too far from the last close to pay for")
             reports.append((order.account, expired))
         return reports
 
@@ -336,9 +328,7 @@ class SimulatedVenue:
             lots -= instrument.step_lots
         return lots
 
-    def _fill(
-        self, order: VenueOrder, lots: int, *, ticks: int, ts_ns: int, liquidity: Liquidity
-    ) -> VenueFilled:
+    def _fill(self, order: VenueOrder, lots: int, *, ticks: int, ts_ns: int, liquidity: Liquidity) -> VenueFilled:
         instrument = self.instruments[order.symbol]
         value = rounding.notional(instrument, ticks=ticks, lots=lots)
         fee = self._fee(value)
@@ -444,6 +434,4 @@ def _refuse_mixed_units(instruments: Iterable[Instrument]) -> None:
             if units.setdefault(asset, unit) != unit:
                 raise InvalidValue(f"{asset} is counted in units of {units[asset]} and of {unit}")
     if len(quotes) != 1:
-        raise InvalidValue(
-            f"a simulated venue has one quote currency, got {sorted(quotes) or 'no instrument'}"
-        )
+        raise InvalidValue(f"a simulated venue has one quote currency, got {sorted(quotes) or 'no instrument'}")

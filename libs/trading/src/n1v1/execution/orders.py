@@ -1,0 +1,144 @@
+"""The life of an order, as a table. Whatever is not in it is our own mistake and raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from n1v1 import ids
+from n1v1.errors import InvalidTransition
+from n1v1.events import OrderApproved
+from n1v1.ids import ClientOrderId, OrderId, VenueOrderId
+from n1v1.values import OrderType, Side
+
+
+class OrderState(StrEnum):
+    SUBMITTED = "SUBMITTED"  # the intent is journalled; the venue may or may not have it yet
+    UNKNOWN = "UNKNOWN"  # it was sent and nobody answered: ask, never send again
+    ACCEPTED = "ACCEPTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (
+            OrderState.SUBMITTED,
+            OrderState.UNKNOWN,
+            OrderState.ACCEPTED,
+            OrderState.PARTIALLY_FILLED,
+        )
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Nobody knows whether the venue has it."""
+        return self in (OrderState.SUBMITTED, OrderState.UNKNOWN)
+
+
+class Happening(StrEnum):
+    """What can happen to an order, seen from our side."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    LOSE = "lose"  # no answer to a request
+    SEND_AGAIN = "send again"  # the venue was asked and has never seen it
+    FILL_SOME = "fill some"
+    FILL_ALL = "fill all"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+_S, _H = OrderState, Happening
+
+TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
+    (_S.SUBMITTED, _H.ACCEPT): _S.ACCEPTED,
+    (_S.SUBMITTED, _H.REJECT): _S.REJECTED,
+    (_S.SUBMITTED, _H.LOSE): _S.UNKNOWN,
+    # the fill can overtake the answer to the request: two connections, no order between them
+    (_S.SUBMITTED, _H.FILL_SOME): _S.PARTIALLY_FILLED,
+    (_S.SUBMITTED, _H.FILL_ALL): _S.FILLED,
+    (_S.SUBMITTED, _H.CANCEL): _S.CANCELLED,
+    (_S.SUBMITTED, _H.EXPIRE): _S.EXPIRED,
+    (_S.UNKNOWN, _H.ACCEPT): _S.ACCEPTED,
+    (_S.UNKNOWN, _H.REJECT): _S.REJECTED,
+    (_S.UNKNOWN, _H.LOSE): _S.UNKNOWN,
+    (_S.UNKNOWN, _H.SEND_AGAIN): _S.SUBMITTED,
+    (_S.UNKNOWN, _H.FILL_SOME): _S.PARTIALLY_FILLED,
+    (_S.UNKNOWN, _H.FILL_ALL): _S.FILLED,
+    (_S.UNKNOWN, _H.CANCEL): _S.CANCELLED,
+    (_S.UNKNOWN, _H.EXPIRE): _S.EXPIRED,
+    (_S.ACCEPTED, _H.ACCEPT): _S.ACCEPTED,  # the answer and the user stream both say so
+    (_S.ACCEPTED, _H.FILL_SOME): _S.PARTIALLY_FILLED,
+    (_S.ACCEPTED, _H.FILL_ALL): _S.FILLED,
+    (_S.ACCEPTED, _H.CANCEL): _S.CANCELLED,
+    (_S.ACCEPTED, _H.EXPIRE): _S.EXPIRED,
+    (_S.PARTIALLY_FILLED, _H.ACCEPT): _S.PARTIALLY_FILLED,  # the overtaken answer arrives at last
+    (_S.PARTIALLY_FILLED, _H.FILL_SOME): _S.PARTIALLY_FILLED,
+    (_S.PARTIALLY_FILLED, _H.FILL_ALL): _S.FILLED,
+    (_S.PARTIALLY_FILLED, _H.CANCEL): _S.CANCELLED,
+    (_S.PARTIALLY_FILLED, _H.EXPIRE): _S.EXPIRED,
+    (_S.FILLED, _H.ACCEPT): _S.FILLED,
+    # a fill after a cancel happens in the real world: the two requests crossed
+    (_S.CANCELLED, _H.FILL_SOME): _S.CANCELLED,
+    (_S.CANCELLED, _H.FILL_ALL): _S.FILLED,
+    (_S.EXPIRED, _H.FILL_SOME): _S.EXPIRED,
+    (_S.EXPIRED, _H.FILL_ALL): _S.FILLED,
+}
+
+
+@dataclass(slots=True)
+class Order:
+    """One order and what has become of it. Quantities in lots; trade_ids: executions already counted."""
+
+    order_id: OrderId
+    signal_id: str
+    account: str
+    instance: str
+    symbol: str
+    side: Side
+    type: OrderType
+    lots: int
+    limit_ticks: int | None
+    decided_ns: int
+    valid_until_ns: int
+    correlation_id: str
+    state: OrderState = OrderState.SUBMITTED
+    attempt: int = 1
+    filled_lots: int = 0
+    venue_order_id: VenueOrderId | None = None
+    trade_ids: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_approval(cls, approved: OrderApproved) -> Order:
+        return cls(
+            order_id=approved.order_id,
+            signal_id=approved.signal_id,
+            account=approved.account,
+            instance=approved.instance,
+            symbol=approved.symbol,
+            side=approved.side,
+            type=approved.type,
+            lots=approved.lots,
+            limit_ticks=approved.limit_ticks,
+            decided_ns=approved.ts_ns,
+            valid_until_ns=approved.valid_until_ns,
+            correlation_id=approved.correlation_id,
+        )
+
+    @property
+    def client_order_id(self) -> ClientOrderId:
+        return ids.client_order_id(self.order_id, self.attempt)
+
+    @property
+    def remaining_lots(self) -> int:
+        return self.lots - self.filled_lots
+
+    def happens(self, happening: Happening) -> OrderState:
+        """Move to the next state. Raises InvalidTransition when the table has no such row."""
+        try:
+            self.state = TRANSITIONS[(self.state, happening)]
+        except KeyError:
+            raise InvalidTransition(f"order {self.order_id} is {self.state} and cannot {happening}") from None
+        return self.state

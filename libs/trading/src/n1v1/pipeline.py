@@ -1,0 +1,138 @@
+"""Who hears what: the whole system on one page.
+
+`HEARS` is the definition of the flow. The in-process engine below runs it; the services subscribe by it. Read it
+from top to bottom and you have followed a bar from the venue to the account's equity and back to an order.
+
+    market_data ──> signals ──> risk ──> execution ──> portfolio
+                                  ^          │  ^           │
+                                  │<──fills──┘  └─> venue   │
+                                  └────────── equity <──────┘
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
+
+from n1v1.events import (
+    BarClosed,
+    BarsComplete,
+    BreakerCommand,
+    CancelOrder,
+    DecisionsComplete,
+    EquityMarked,
+    Event,
+    FillsComplete,
+    OrderApproved,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    Outcome,
+    SignalRaised,
+    SignalsComplete,
+    SubmitOrder,
+    VenueReport,
+)
+from n1v1.execution.stage import Execution
+from n1v1.portfolio.stage import Portfolio
+from n1v1.risk.stage import Risk
+from n1v1.signals.stage import Signals
+
+HEARS: Mapping[str, tuple[type[Event], ...]] = {
+    # runs strategies on every closed bar; the watermark asks for the notes of a bar time
+    "signals": (BarClosed, BarsComplete),
+    # decides the signals of a bar time together, when all are in and the equity of that time is known
+    "risk": (
+        SignalRaised,
+        SignalsComplete,
+        EquityMarked,
+        OrderFilled,
+        OrderRejected,
+        OrderCancelled,
+        OrderExpired,
+        BreakerCommand,
+    ),
+    # orders what was approved; once the bars of a time are out, says that its fills are complete
+    "execution": (BarsComplete, OrderApproved, DecisionsComplete),
+    # books fills; marks the account when both the bars and the fills of a time are complete
+    "portfolio": (BarClosed, BarsComplete, OrderFilled, FillsComplete),
+}
+
+
+class Venue(Protocol):
+    """What the engine needs of a simulated venue. One bar time is one step."""
+
+    def submit(self, account: str, order: SubmitOrder) -> VenueReport: ...
+
+    def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueReport: ...
+
+    def advance(self, bars: tuple[BarClosed, ...]) -> Iterable[tuple[str, VenueReport]]: ...
+
+
+class Engine:
+    """The whole system in one process: the same stages that the services run, joined by a queue instead of a bus."""
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        venue: Venue,
+        signals: Signals,
+        risk: Risk,
+        execution: Execution,
+        portfolio: Portfolio,
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._execution = execution
+        self._handlers: dict[str, Callable[[Event], Iterable[Event]]] = {
+            "signals": signals.handle,
+            "risk": risk.handle,
+            "execution": self._execute,
+            "portfolio": portfolio.handle,
+        }
+        self._hearers = {
+            kind: [stage for stage, kinds in HEARS.items() if kind in kinds]
+            for kind in {kind for kinds in HEARS.values() for kind in kinds}
+        }
+
+    def run(self, steps: Iterable[tuple[int, tuple[BarClosed, ...]]]) -> Iterator[Event]:
+        """Play bar times in order and yield every event in the order in which it happened."""
+        for sequence, (close_ns, bars) in enumerate(steps, start=1):
+            yield from self._step(close_ns, bars, sequence)
+
+    def _step(self, close_ns: int, bars: tuple[BarClosed, ...], sequence: int) -> Iterator[Event]:
+        reports = [report for _, report in self._venue.advance(bars)]
+        fills = [event for report in reports for event in self._execution.report(report)]
+        queue: deque[Event] = deque([*fills, *bars, bars_complete(close_ns, bars, sequence)])
+        while queue:
+            event = queue.popleft()
+            yield event
+            for stage in self._hearers.get(type(event), ()):
+                queue.extend(self._handlers[stage](event))
+
+    def _execute(self, event: Event) -> list[Event]:
+        """Let execution decide, carry out its commands at the venue, and feed the answers back."""
+        return list(self._carry_out(self._execution.handle(event)))
+
+    def _carry_out(self, outcome: Outcome) -> Iterator[Event]:
+        yield from outcome.events
+        for command in outcome.commands:
+            if isinstance(command, CancelOrder):
+                report = self._venue.cancel(self._account, command.symbol, command.client_order_id)
+            else:
+                report = self._venue.submit(self._account, command)
+            yield from self._execution.report(report)
+
+
+def bars_complete(close_ns: int, bars: tuple[BarClosed, ...], sequence: int) -> BarsComplete:
+    """The watermark after the bars of one close time. `sequence` counts bar times from 1."""
+    return BarsComplete(
+        id=f"bars:{close_ns}",
+        ts_ns=close_ns,
+        correlation_id=f"@{close_ns // 1_000_000_000}",
+        symbols=tuple(bar.symbol for bar in bars),
+        sequence=sequence,
+    )

@@ -1,0 +1,1 @@
+"""Strategies: the contract (`base`), the built-in ones, and the registry that finds them and third parties' alike."""

@@ -1,0 +1,159 @@
+"""What a strategy is, and how an instance of one runs on one symbol.
+
+A `Strategy` is a description: a key, typed parameters with bounds, a fixed-size state and a kernel `on_bar` that
+advances the state by one closed bar and answers LONG, SHORT or NO_SIGNAL. A `Runner` is a strategy at work on one
+symbol; every form of strategy has one, and the signals stage knows nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from n1v1.errors import InvalidValue, nearest
+from n1v1.events import Action, BarClosed
+from n1v1.kernels import Record
+from n1v1.values import Instrument
+
+NO_SIGNAL = 0
+LONG = 1
+SHORT = -1
+
+BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8"), ("volume", "f8"), ("close_ns", "i8")])
+"""A closed bar as strategies see it: prices in quote currency, volume in base currency, close time in ns UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an instance says of one bar. action None: nothing, because `reason`. values: the numbers it looked at."""
+
+    action: Action | None
+    strength: float
+    reason: str
+    values: tuple[tuple[str, float], ...] = ()
+    fraction_ppb: int | None = None
+
+
+class Runner(Protocol):
+    """One instance on one symbol. `save` and `load` carry everything the next verdict depends on."""
+
+    def on_bar(self, bar: BarClosed) -> Verdict: ...
+
+    def save(self) -> dict[str, Any]: ...
+
+    def load(self, saved: Mapping[str, Any]) -> None: ...
+
+
+class Bound(NamedTuple):
+    """Allowed range of a parameter, both ends included."""
+
+    low: float
+    high: float
+
+
+class Strategy:
+    """Base of the compiled form. Subclasses fill in the class attributes; nothing is ever instantiated per bar."""
+
+    key: ClassVar[str]
+    Params: ClassVar[type[Any]]
+    State: ClassVar[np.dtype[Any]]
+    bounds: ClassVar[Mapping[str, Bound]] = {}
+
+    @staticmethod
+    def on_bar(params: Any, state: Record, bar: Record) -> int:
+        """Advance `state` by one bar and answer LONG, SHORT or NO_SIGNAL. A kernel."""
+        raise NotImplementedError
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+        """The reason for the last answer and the numbers behind it. Called after `on_bar`, never compiled."""
+        raise NotImplementedError
+
+    @staticmethod
+    def warmup_bars(params: Any) -> int:
+        """Bars that must have been seen before the first signal is possible."""
+        raise NotImplementedError
+
+    @staticmethod
+    def fraction(params: Any) -> float | None:
+        """Share of equity that the strategy wishes per entry, or None to leave it to risk."""
+        return None
+
+    @classmethod
+    def parameters(cls, given: Mapping[str, Any]) -> Any:
+        """`given` over the defaults, typed and within bounds.
+
+        Raises InvalidValue naming the strategy, the parameter, what was expected and what came.
+        """
+        defaults = cls.Params()
+        unknown = set(given) - set(defaults._fields)
+        if unknown:
+            name = min(unknown)
+            raise InvalidValue(f"{cls.key} has no parameter {name!r}{nearest(name, defaults._fields)}")
+        return cls.Params(**{name: cls._typed(name, value, defaults) for name, value in given.items()})
+
+    @classmethod
+    def _typed(cls, name: str, value: Any, defaults: Any) -> Any:
+        expected = type(getattr(defaults, name))
+        if isinstance(value, bool) is not (expected is bool) or not isinstance(value, int | float | str | bool):
+            raise InvalidValue(f"{cls.key}.{name}: expected {expected.__name__}, got {value!r}")
+        try:
+            typed = expected(value)
+        except ValueError as error:
+            raise InvalidValue(f"{cls.key}.{name}: expected {expected.__name__}, got {value!r}") from error
+        if expected is int and typed != float(value):
+            raise InvalidValue(f"{cls.key}.{name}: expected a whole number, got {value!r}")
+        bound = cls.bounds.get(name)
+        if bound is not None and not bound.low <= typed <= bound.high:
+            raise InvalidValue(f"{cls.key}.{name}: expected {bound.low} to {bound.high}, got {value!r}")
+        return typed
+
+
+class CompiledRunner:
+    """A compiled-form strategy on one symbol, event by event."""
+
+    def __init__(self, strategy: type[Strategy], params: Any, instrument: Instrument) -> None:
+        self._strategy = strategy
+        self._params = params
+        self._instrument = instrument
+        self._states = np.recarray(1, dtype=strategy.State)
+        self._states.view("u1")[:] = 0
+        self._state: Record = self._states[0]
+        self._bars = np.recarray(1, dtype=BAR)
+        self._bar: Record = self._bars[0]
+        wished = strategy.fraction(params)
+        self._fraction_ppb = None if wished is None else round(wished * 1_000_000_000)
+
+    def on_bar(self, bar: BarClosed) -> Verdict:
+        self._see(bar)
+        signal = self._strategy.on_bar(self._params, self._state, self._bar)
+        reason, values = self._strategy.explain(self._params, self._state, signal)
+        if signal == NO_SIGNAL:
+            return Verdict(None, 0.0, reason, values)
+        action = Action.BUY if signal == LONG else Action.SELL
+        return Verdict(action, 1.0, reason, values, self._fraction_ppb)
+
+    def _see(self, bar: BarClosed) -> None:
+        price = self._instrument.price_float
+        seen = self._bar
+        seen.open, seen.high, seen.low, seen.close = (
+            price(bar.open),
+            price(bar.high),
+            price(bar.low),
+            price(bar.close),
+        )
+        seen.volume = self._instrument.quantity_float(bar.volume)
+        seen.close_ns = bar.ts_ns
+
+    def save(self) -> dict[str, Any]:
+        return {"state": base64.b64encode(self._states.tobytes()).decode()}
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        raw = np.frombuffer(base64.b64decode(saved["state"]), dtype=self._strategy.State)
+        if raw.shape != (1,):
+            raise InvalidValue(f"saved state of {self._strategy.key} has {raw.size} records instead of one")
+        self._states[:] = raw.view(np.recarray)

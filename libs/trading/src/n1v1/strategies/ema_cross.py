@@ -1,0 +1,66 @@
+"""EMA cross: long when the fast average crosses above the slow one, short when it crosses below."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from n1v1.indicators.ema import EMA, ema
+from n1v1.kernels import Record, kernel
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+
+
+class EMACrossParams(NamedTuple):
+    fast_ema: int = 9
+    slow_ema: int = 21
+    position_size: float = 0.1
+
+
+@kernel
+def ema_cross_on_bar(params: Any, state: Record, bar: Record) -> int:
+    state.fast_previous = state.fast.value
+    state.slow_previous = state.slow.value
+    ema(state.fast, bar.close, params.fast_ema)
+    ema(state.slow, bar.close, params.slow_ema)
+    if state.slow.count <= params.slow_ema:
+        return NO_SIGNAL
+    if state.fast_previous <= state.slow_previous and state.fast.value > state.slow.value:
+        return LONG
+    if state.fast_previous >= state.slow_previous and state.fast.value < state.slow.value:
+        return SHORT
+    return NO_SIGNAL
+
+
+class EMACrossStrategy(Strategy):
+    """Enters once per crossing. The first crossing that counts is the one after `slow_ema` + 1 bars."""
+
+    key = "ema_cross"
+    Params = EMACrossParams
+    State = np.dtype([("fast", EMA), ("slow", EMA), ("fast_previous", "f8"), ("slow_previous", "f8")])
+    bounds: ClassVar = {
+        "fast_ema": Bound(1, 10_000),
+        "slow_ema": Bound(2, 10_000),
+        "position_size": Bound(0.0001, 1.0),
+    }
+    on_bar = staticmethod(ema_cross_on_bar)
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+        if state.slow.count <= params.slow_ema:
+            return f"warming up: {state.slow.count} of {params.slow_ema + 1} bars", ()
+        values = (("fast", float(state.fast.value)), ("slow", float(state.slow.value)))
+        if signal == LONG:
+            return "fast average crossed above slow", values
+        if signal == SHORT:
+            return "fast average crossed below slow", values
+        relation = "above" if state.fast.value > state.slow.value else "below"
+        return f"no crossing: fast average stays {relation} slow", values
+
+    @staticmethod
+    def warmup_bars(params: Any) -> int:
+        return int(params.slow_ema) + 1
+
+    @staticmethod
+    def fraction(params: Any) -> float | None:
+        return float(params.position_size)

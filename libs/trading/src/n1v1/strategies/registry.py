@@ -1,0 +1,92 @@
+"""Finding strategies by name.
+
+Strategies are installed through the entry-point group `n1v1.strategies`; the built-in ones use the same door. A
+strategy has two names: its key (`ema_cross`) and its class (`EMACrossStrategy`). A file given as
+`path/to/file.py` or `path/to/file.py:ClassName` needs no installation.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from n1v1.errors import InvalidValue, StrategyError, UnknownName, nearest
+from n1v1.strategies.base import CompiledRunner, Runner, Strategy
+from n1v1.values import Instrument
+
+GROUP = "n1v1.strategies"
+
+
+def snake_name(class_name: str) -> str:
+    """The key of a class name: EMACrossStrategy is ema_cross, MyBreakoutStrategy my_breakout."""
+    stem = class_name.removesuffix("Strategy") or class_name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", stem).lower()
+
+
+def find(name: str) -> type[Any]:
+    """The strategy class of a key, a class name or a file.
+
+    Raises UnknownName with the nearest name, or StrategyError when a file does not hold exactly one strategy.
+    """
+    if name.partition(":")[0].endswith(".py"):
+        return _from_file(name)
+    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    key = name if name in installed else snake_name(name)
+    if key not in installed:
+        raise UnknownName(f"no strategy is called {name!r}{nearest(key, installed)}")
+    found: type[Any] = installed[key].load()
+    return found
+
+
+def key_of(strategy: type[Any]) -> str:
+    return str(getattr(strategy, "key", snake_name(strategy.__name__)))
+
+
+def runner(name: str, parameters: Mapping[str, Any], instrument: Instrument) -> Runner:
+    """The strategy called `name`, at work on one symbol.
+
+    Raises UnknownName, StrategyError or InvalidValue; each says what was expected, what came and where.
+    """
+    strategy = find(name)
+    if issubclass(strategy, Strategy):
+        return CompiledRunner(strategy, strategy.parameters(parameters), instrument)
+    from n1v1.strategies.classic import ClassicRunner, classic_strategy  # pandas, only where it is needed
+
+    return ClassicRunner(classic_strategy(strategy, parameters), instrument)
+
+
+def _from_file(name: str) -> type[Any]:
+    path_text, _, class_name = name.partition(":")
+    path = Path(path_text)
+    if not path.is_file():
+        raise UnknownName(f"there is no strategy file {path}")
+    specification = importlib.util.spec_from_file_location(f"n1v1_strategy_{path.stem}", path)
+    if specification is None or specification.loader is None:
+        raise StrategyError(f"{path} cannot be imported as a Python module")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file raises while loading is the answer to give
+        raise StrategyError(f"{path} failed while it was loaded: {type(error).__name__}: {error}") from error
+    defined_here = [kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__]
+    candidates = {kind.__name__: kind for kind in defined_here if _is_strategy(kind)}
+    return _the_one(candidates, path=path, class_name=class_name)
+
+
+def _is_strategy(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, Strategy) or hasattr(kind, "generate_signals"))
+
+
+def _the_one(candidates: Mapping[str, type[Any]], *, path: Path, class_name: str) -> type[Any]:
+    if class_name:
+        if class_name not in candidates:
+            raise UnknownName(f"{path} has no strategy {class_name!r}{nearest(class_name, candidates)}")
+        return candidates[class_name]
+    if len(candidates) != 1:
+        found = ", ".join(sorted(candidates)) or "none"
+        raise InvalidValue(f"expected exactly one strategy in {path}, found {found}; name one as {path}:ClassName")
+    return next(iter(candidates.values()))
