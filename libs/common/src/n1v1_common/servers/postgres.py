@@ -42,9 +42,9 @@ UNSYNCED = {"fsync": "off", "synchronous_commit": "on"}
 
 
 class PostgresServer(EmbeddedServer):
-    """PostgreSQL refuses to run as root. Started by root it runs in a user namespace where root's files belong
-    to an ordinary user: nothing changes hands, and a home that only root may enter is no obstacle. Where
-    namespaces are refused, as in Docker's default profile, it runs as nobody, who is given the data folder."""
+    """PostgreSQL refuses to run as root. Started by root it runs in a user namespace where root's files
+    belong to an ordinary user: nothing changes hands, and a home that only root may enter is no obstacle.
+    Where namespaces are refused, as in Docker's default profile, it runs as nobody, who is given the data."""
 
     name = "postgres"
     program = "postgres"

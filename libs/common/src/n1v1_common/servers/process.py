@@ -47,8 +47,8 @@ class ProcessSpec:
 
 
 class ChildProcess:
-    """The process of a spec. Start it from the thread that lives longest: on Linux the kernel takes the end of
-    the starting *thread* for the end of the parent."""
+    """The process of a spec. Start it from the thread that lives longest: on Linux the kernel takes the end
+    of the starting *thread* for the end of the parent."""
 
     def __init__(self, spec: ProcessSpec) -> None:
         self.spec = spec

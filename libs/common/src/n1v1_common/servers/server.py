@@ -35,9 +35,7 @@ class EmbeddedServer(ABC):
     name: str
     program: str
 
-    def __init__(
-        self, folder: Path, *, secrets: Path, log: Path, durability: Durability, port: int = 0
-    ) -> None:
+    def __init__(self, folder: Path, *, secrets: Path, log: Path, durability: Durability, port: int = 0) -> None:
         self.folder = folder
         self.durability = durability
         self.log = log

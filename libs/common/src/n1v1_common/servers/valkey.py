@@ -29,9 +29,7 @@ class ValkeyServer(EmbeddedServer):
     name = "valkey"
     program = "valkey-server"
 
-    def __init__(
-        self, folder: Path, *, secrets: Path, log: Path, durability: Durability, port: int = 0
-    ) -> None:
+    def __init__(self, folder: Path, *, secrets: Path, log: Path, durability: Durability, port: int = 0) -> None:
         super().__init__(folder, secrets=secrets, log=log, durability=durability, port=port)
         self._binary = Path()
 
@@ -45,9 +43,7 @@ class ValkeyServer(EmbeddedServer):
     def spec(self) -> ProcessSpec:
         config = self.folder / "valkey.conf"
         fsync = "everysec" if self.durability is Durability.POWER_CUT else "no"
-        text = CONFIG.format(
-            host=LOOPBACK, port=self.port, folder=self.folder, password=self.password, fsync=fsync
-        )
+        text = CONFIG.format(host=LOOPBACK, port=self.port, folder=self.folder, password=self.password, fsync=fsync)
         write_private(config, text)
         return ProcessSpec(name=self.name, argv=[str(self._binary), str(config)], log=self.log)
 
