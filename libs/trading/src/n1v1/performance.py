@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from n1v1.errors import UndefinedStatistic
+from n1v1.run_hash import RunRecords
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Side
 
@@ -141,6 +142,44 @@ def summary(
         largest_win=max(gains, default=0),
         largest_loss=min(costs, default=0),
     )
+
+
+def summary_of_records(records: RunRecords, timeframe: str) -> Summary:
+    """`summary` of what a run recorded. Raises UndefinedStatistic when it has no mark yet."""
+    marks = sorted(records.equity)
+    if not marks:
+        raise UndefinedStatistic("the run has no mark of the account yet")
+    return summary(
+        equity=[equity for _, _, equity, _ in marks],
+        exposed=[any(lots for _, lots, _ in positions) for *_, positions in marks],
+        executions=executions_of(records),
+        timeframe=timeframe,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedExecution:
+    ts_ns: int
+    order_id: str
+    trade_id: str
+    symbol: str
+    side: Side
+    lots: int
+    ticks: int
+    value: int
+    fee: int
+
+
+def executions_of(records: RunRecords) -> list[RecordedExecution]:
+    """The fills with the symbols of their orders, oldest first; ties by order, then by trade id as a number would
+    be sorted.
+    """
+    symbols = {order_id: symbol for order_id, symbol, *_ in records.orders}
+    executions = [
+        RecordedExecution(ts_ns, order_id, trade_id, symbols[order_id], Side(side), lots, ticks, value, fee)
+        for ts_ns, order_id, trade_id, side, lots, ticks, value, fee in records.fills
+    ]
+    return sorted(executions, key=lambda e: (e.ts_ns, e.order_id, len(e.trade_id), e.trade_id))
 
 
 # --- of the equity curve -----------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from n1v1.events import (
     EquityMarked,
@@ -61,6 +62,11 @@ class RunRecords:
     orders: tuple[OrderRow, ...] = ()
     fills: tuple[FillRow, ...] = ()
     equity: tuple[EquityRow, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunRecords:
+        """Rows that went through JSON come back as lists; this makes them tuples again."""
+        return cls(**{kind: tuple(_frozen(row) for row in content[kind]) for kind in _KINDS})
 
 
 def run_hash(records: RunRecords) -> str:
@@ -194,6 +200,10 @@ def fill_row(fill: OrderFilled) -> FillRow:
 
 def equity_row(mark: EquityMarked) -> EquityRow:
     return (mark.ts_ns, mark.cash, mark.equity, mark.positions)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 _KINDS = tuple(kind.name for kind in fields(RunRecords))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from n1v1.errors import UndefinedStatistic
-from n1v1.performance import profit_factor, round_trips, summary, win_rate
+from n1v1.performance import profit_factor, round_trips, summary, summary_of_records, win_rate
+from n1v1.run_hash import RunRecords
 from n1v1.values import Side
 
 
@@ -113,6 +114,26 @@ def test_the_summary_of_a_run_by_hand() -> None:
     assert (numbers.total_trades, numbers.wins, numbers.losses, numbers.total_pnl) == (1, 1, 0, 197)
     assert numbers.exposure == pytest.approx(1 / 3)
     assert (numbers.win_rate, numbers.profit_factor, numbers.average_loss) == (1.0, math.inf, None)
+
+
+def test_the_summary_of_records_finds_the_symbols_of_fills_in_their_orders() -> None:
+    records = RunRecords(
+        orders=(
+            ("a", "BTC-USD", "BUY", "MARKET", 10, "FILLED", 10),
+            ("b", "BTC-USD", "SELL", "MARKET", 10, "FILLED", 10),
+        ),
+        fills=((5, "b", "2", "SELL", 10, 120, 1204, 4), (1, "a", "1", "BUY", 10, 100, 1000, 3)),
+        equity=(
+            (6, 10_197, 10_197, (("BTC-USD", 0, 120),)),
+            (2, 8_997, 9_900, (("BTC-USD", 10, 90),)),
+            (0, 10_000, 10_000, ()),
+        ),
+    )
+    numbers = summary_of_records(records, "4h")
+    assert (numbers.end_equity, numbers.total_trades, numbers.total_pnl) == (10_197, 1, 197)
+    assert numbers.exposure == pytest.approx(1 / 3)
+    with pytest.raises(UndefinedStatistic, match="no mark"):
+        summary_of_records(RunRecords(), "4h")
 
 
 def test_the_summary_of_a_run_that_never_traded_leaves_out_what_is_undefined() -> None:

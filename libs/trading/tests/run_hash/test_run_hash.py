@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from n1v1.events import (
@@ -21,7 +22,7 @@ from n1v1.events import (
 )
 from n1v1.ids import ClientOrderId, FillId, OrderId, SignalId, TradeId, VenueOrderId
 from n1v1.risk.reasons import RefusalReason
-from n1v1.run_hash import first_difference, from_events, hashes_by_kind, order_state, run_hash
+from n1v1.run_hash import RunRecords, first_difference, from_events, hashes_by_kind, order_state, run_hash
 from n1v1.values import Liquidity, OrderType, Side, TimeInForce
 
 BUY, SELL = SignalId("ema:BTC-USD:100"), SignalId("ema:BTC-USD:200")
@@ -185,6 +186,11 @@ def test_one_unit_of_money_more_is_another_hash_and_the_difference_is_named() ->
 )
 def test_the_state_of_an_order_follows_from_what_was_heard(filled: int, heard: tuple[str, ...], state: str) -> None:
     assert order_state(lots=10, filled_lots=filled, heard=set(heard)) == state
+
+
+def test_records_that_went_through_json_are_the_same() -> None:
+    records = from_events(RUN)
+    assert RunRecords.from_json(json.loads(json.dumps(asdict(records)))) == records
 
 
 def test_a_signal_without_a_verdict_is_pending() -> None:
