@@ -61,6 +61,13 @@ class BarsComplete(Event):
     sequence: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayEnded(Event):
+    """The dataset has no further bar, and everything up to `ts_ns` is settled. steps: bar times played."""
+
+    steps: int
+
+
 # --- signals ---------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +291,20 @@ class EquityMarked(Event):
     peak: int
     fees: int
     positions: tuple[tuple[str, int, int], ...] = ()
+
+
+# --- reporting -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCompleted(Event):
+    """A replay has ended and all of it is accounted for. Equal runs have equal hashes; equity in quanta."""
+
+    account: str
+    run_hash: str
+    orders: int
+    fills: int
+    equity: int
 
 
 # --- between execution and a venue (never on the bus) -----------------------------------------------------------

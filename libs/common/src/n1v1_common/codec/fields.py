@@ -1,0 +1,166 @@
+"""How single fields are written to and read from a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from n1v1.events import Note
+from n1v1.risk.reasons import Check
+from n1v1.values import INT64_MAX, Instrument, decimal_places
+from n1v1_messages.envelope.v1 import envelope_pb2 as envelope
+from n1v1_messages.portfolio.v1 import portfolio_pb2 as portfolio
+from n1v1_messages.risk.v1 import risk_pb2 as risk
+from n1v1_messages.signals.v1 import signals_pb2 as signals
+
+from n1v1_common.codec.errors import Undecodable
+from n1v1_common.codec.table import ENUMS, Unit
+
+
+class FieldCodec(NamedTuple):
+    """write(message, value, symbol) sets the field; read(message, symbol) gives the core's value."""
+
+    write: Callable[[Any, Any, str], None]
+    read: Callable[[Any, str], Any]
+
+
+class Units:
+    """The exponents of ticks, lots and quanta, per instrument."""
+
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._places = {
+            symbol: {
+                Unit.TICKS: decimal_places(instrument.tick_size),
+                Unit.LOTS: decimal_places(instrument.lot_size),
+                Unit.QUANTA: decimal_places(instrument.quantum),
+            }
+            for symbol, instrument in instruments.items()
+        }
+        quanta = {places[Unit.QUANTA] for places in self._places.values()}
+        self._quantum_places = quanta.pop() if len(quanta) == 1 else None
+
+    def places(self, symbol: str, unit: Unit) -> int:
+        """Digits behind the point of one unit. Raises Undecodable for a symbol that this system does not trade."""
+        if unit is Unit.QUANTA and self._quantum_places is not None:
+            return self._quantum_places
+        try:
+            return self._places[symbol][unit]
+        except KeyError:
+            raise Undecodable(f"unknown instrument {symbol!r}; this system trades {sorted(self._places)}") from None
+
+    def to_integer(self, value: envelope.Decimal, symbol: str, unit: Unit) -> int:
+        places = self.places(symbol, unit)
+        if value.exponent == -places:
+            return value.mantissa
+        exact = Decimal(value.mantissa).scaleb(value.exponent + places)
+        if exact != int(exact) or abs(exact) > INT64_MAX:
+            raise Undecodable(f"{value.mantissa}e{value.exponent} is not a whole number of {unit} of {symbol}")
+        return int(exact)
+
+
+def amount_field(name: str, unit: Unit, units: Units) -> FieldCodec:
+    """An exact amount. None in the core is an absent field on the wire."""
+
+    def write(message: Any, value: int | None, symbol: str) -> None:
+        if value is not None:
+            wire = getattr(message, name)
+            wire.mantissa = value
+            wire.exponent = -units.places(symbol, unit)
+            wire.SetInParent()
+
+    def read(message: Any, symbol: str) -> int | None:
+        return units.to_integer(getattr(message, name), symbol, unit) if message.HasField(name) else None
+
+    return FieldCodec(write, read)
+
+
+def enum_field(name: str, kind: type[StrEnum]) -> FieldCodec:
+    wire, prefix = ENUMS[kind]
+    to_wire = {member: wire.Value(prefix + member.value) for member in kind}
+    from_wire = {number: member for member, number in to_wire.items()}
+
+    def write(message: Any, value: StrEnum, symbol: str) -> None:
+        setattr(message, name, to_wire[value])
+
+    def read(message: Any, symbol: str) -> StrEnum:
+        number = getattr(message, name)
+        if number not in from_wire:
+            raise Undecodable(f"{name} is {number}, which is no {kind.__name__} that this code knows")
+        return from_wire[number]
+
+    return FieldCodec(write, read)
+
+
+def plain_field(name: str) -> FieldCodec:
+    return FieldCodec(
+        lambda message, value, symbol: setattr(message, name, value),
+        lambda message, symbol: getattr(message, name),
+    )
+
+
+def optional_field(name: str) -> FieldCodec:
+    def write(message: Any, value: Any, symbol: str) -> None:
+        if value is not None:
+            setattr(message, name, value)
+
+    def read(message: Any, symbol: str) -> Any:
+        return getattr(message, name) if message.HasField(name) else None
+
+    return FieldCodec(write, read)
+
+
+def strings_field(name: str) -> FieldCodec:
+    return FieldCodec(
+        lambda message, value, symbol: getattr(message, name).extend(value),
+        lambda message, symbol: tuple(getattr(message, name)),
+    )
+
+
+def _write_notes(message: Any, notes: tuple[Note, ...], symbol: str) -> None:
+    for note in notes:
+        values = [signals.NamedValue(name=name, value=value) for name, value in note.values]
+        message.notes.add(instance=note.instance, symbol=note.symbol, reason=note.reason, values=values)
+
+
+def _read_notes(message: Any, symbol: str) -> tuple[Note, ...]:
+    return tuple(
+        Note(
+            instance=note.instance,
+            symbol=note.symbol,
+            reason=note.reason,
+            values=tuple((entry.name, entry.value) for entry in note.values),
+        )
+        for note in message.notes
+    )
+
+
+def _write_checks(message: Any, checks: tuple[Check, ...], symbol: str) -> None:
+    message.checks.extend(risk.Check(name=c.name, passed=c.passed, detail=c.detail) for c in checks)
+
+
+def _read_checks(message: Any, symbol: str) -> tuple[Check, ...]:
+    return tuple(Check(check.name, check.passed, check.detail) for check in message.checks)
+
+
+NOTES = FieldCodec(_write_notes, _read_notes)
+CHECKS = FieldCodec(_write_checks, _read_checks)
+
+
+def positions_field(units: Units) -> FieldCodec:
+    quantity, mark = amount_field("quantity", Unit.LOTS, units), amount_field("mark", Unit.TICKS, units)
+
+    def write(message: Any, positions: tuple[tuple[str, int, int], ...], symbol: str) -> None:
+        for held, lots, ticks in positions:
+            wire = portfolio.MarkedPosition(symbol=held)
+            quantity.write(wire, lots, held)
+            mark.write(wire, ticks, held)
+            message.positions.append(wire)
+
+    def read(message: Any, symbol: str) -> tuple[tuple[str, int, int], ...]:
+        return tuple(
+            (wire.symbol, quantity.read(wire, wire.symbol), mark.read(wire, wire.symbol)) for wire in message.positions
+        )
+
+    return FieldCodec(write, read)
