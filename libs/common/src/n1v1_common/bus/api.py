@@ -88,7 +88,8 @@ class ConsumerSpec:
 
     ack_wait_s: how long a delivery may stay unanswered before it is delivered again. Work in hand is reported
         from a timer, so this bounds the time to recover from a killed process, not the time a handler takes.
-    max_deliver: after so many deliveries the message is left alone and an advisory is raised, see dead_letters.
+    max_deliver: after so many deliveries the message is left alone and an advisory is raised, see
+        dead_letters.
     """
 
     stream: str
@@ -305,9 +306,7 @@ class Bus(Protocol):
     async def last_message(self, stream: str, subject: str) -> Delivery | None:
         """The newest stored message whose subject matches (wildcards allowed)."""
 
-    async def read(
-        self, stream: str, *, start_seq: int = 1, limit: int = 100, subject: str = ">"
-    ) -> list[Delivery]:
+    async def read(self, stream: str, *, start_seq: int = 1, limit: int = 100, subject: str = ">") -> list[Delivery]:
         """Look at stored messages from start_seq on, without a consumer. One request each: for tools, not for
         the flow.
         """

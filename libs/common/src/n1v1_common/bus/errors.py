@@ -1,10 +1,9 @@
-# ruff: noqa: N818 - an error is named after what happened; BusError is their common parent
 """What can go wrong on the bus, and whether trying again can help."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from n1v1_common.bus.api import Outgoing, Published
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 class BusError(Exception):
     """Everything the bus raises. `retryable`: the same call may succeed later without any change."""
 
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
 
 class BusUnavailable(BusError):
@@ -61,8 +60,11 @@ class PublishRefused(PublishError):
     Messages after it in the same call may have been stored; `answers` tells.
     """
 
-    def __init__(self, message: Outgoing, reason: str, answers: Sequence[Published | None]) -> None:
+    def __init__(
+        self, message: Outgoing, reason: str, answers: Sequence[Published | None], *, retryable: bool = False
+    ) -> None:
         super().__init__(f"{message.msg_id} to {message.subject} refused: {reason}", answers)
+        self.retryable = retryable
         self.message = message
         self.reason = reason
 

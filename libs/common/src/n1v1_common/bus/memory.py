@@ -52,7 +52,7 @@ class MemoryBus:
         for message in messages:
             answers.append(self._server.publish(message))
             if answers[-1] is None:
-                raise NoStreamHears(message, "no stream stores this subject", answers)
+                raise NoStreamHears(message, "no stream stores this subject", answers, retryable=True)
         await asyncio.sleep(0)  # as with a server, others run before the acknowledgement is here
         return [answer for answer in answers if answer is not None]
 
@@ -73,9 +73,7 @@ class MemoryBus:
         message = self._server.stream(stream).last(subject)
         return None if message is None else message.delivery(stream)
 
-    async def read(
-        self, stream: str, *, start_seq: int = 1, limit: int = 100, subject: str = ">"
-    ) -> list[Delivery]:
+    async def read(self, stream: str, *, start_seq: int = 1, limit: int = 100, subject: str = ">") -> list[Delivery]:
         self._check_open()
         found = self._server.stream(stream).messages_from(start_seq)
         return [m.delivery(stream) for m in islice((m for m in found if matches(subject, m.subject)), limit)]

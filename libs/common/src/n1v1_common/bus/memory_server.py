@@ -25,7 +25,7 @@ from n1v1_common.bus.api import (
     StreamSpec,
 )
 from n1v1_common.bus.clock import NS_PER_S, Clock, WallClock
-from n1v1_common.bus.subjects import matches
+from n1v1_common.bus.subjects import check_key, matches
 
 Listener = Callable[[str, bytes, Mapping[str, str]], None]
 
@@ -149,9 +149,7 @@ class MemoryDurable:
         due_ns = self.clock.now_ns() + round(self.spec.ack_wait_s * NS_PER_S)
         while self.again and len(batch) < limit:
             self._append_again(batch, self.again.popleft(), due_ns)
-        self._append_new(
-            batch, min(limit, self.spec.max_ack_pending - len(self.outstanding) + len(batch)), due_ns
-        )
+        self._append_new(batch, min(limit, self.spec.max_ack_pending - len(self.outstanding) + len(batch)), due_ns)
         if batch:
             self.clock.call_at(due_ns, self._expire)
         return batch
@@ -202,11 +200,7 @@ class MemoryDurable:
 
     def _expire(self) -> None:
         now_ns = self.clock.now_ns()
-        due = [
-            seq
-            for seq, waiting in self.outstanding.items()
-            if waiting.due_ns <= now_ns and seq not in self.again
-        ]
+        due = [seq for seq, waiting in self.outstanding.items() if waiting.due_ns <= now_ns and seq not in self.again]
         if due and not self.gone:
             for seq in due:
                 self._fall_due(seq, self.outstanding[seq], now_ns)
@@ -297,10 +291,10 @@ class MemoryBucket:
         self._last_revision = 0
 
     async def get(self, key: str) -> Entry | None:
-        return self._entries.get(key)
+        return self._entries.get(check_key(key))
 
     async def put(self, key: str, value: bytes, *, expected_revision: int | None = None) -> int:
-        known = self._entries.get(key)
+        known = self._entries.get(check_key(key))
         revision = 0 if known is None else known.revision
         if expected_revision is not None and expected_revision != revision:
             raise RevisionConflict(key, expected_revision)

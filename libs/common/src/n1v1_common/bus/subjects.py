@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
+
+
+def check_key(key: str) -> str:
+    """A key of a bucket is a subject without wildcards; raises ValueError for anything else."""
+    if KEY.fullmatch(key) is None:
+        raise ValueError(f"{key!r} is no key: letters, digits and -/_= in tokens joined by dots")
+    return key
+
 
 def matches(pattern: str, subject: str) -> bool:
     wanted = pattern.split(".")
