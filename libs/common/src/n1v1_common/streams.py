@@ -16,22 +16,14 @@ MARKET_DATA = StreamSpec(
     max_bytes=1024 * MIB,
 )
 
-# One stream for four stages: risk has to see signals, fills and equity in one total order.
+# One stream for everything that trades: risk has to see signals, fills, equity and commands in one total order.
 # The inboxes in Postgres must be kept at least as long as max_age_s.
 TRADING = StreamSpec(
     name="TRADING",
-    subjects=("signals.v1.>", "risk.v1.>", "execution.v1.>", "portfolio.v1.>"),
-    description="signals, decisions, orders, fills, positions and equity in one total order",
+    subjects=("signals.v1.>", "risk.v1.>", "execution.v1.>", "portfolio.v1.>", "reporting.v1.>", "control.v1.>"),
+    description="signals, decisions, orders, fills, positions, equity and commands in one total order",
     max_age_s=30 * DAY_S,
     max_bytes=1024 * MIB,
-)
-
-CONTROL = StreamSpec(
-    name="CONTROL",
-    subjects=("control.v1.>",),
-    description="commands of operators",
-    max_age_s=30 * DAY_S,
-    max_bytes=64 * MIB,
 )
 
 DEAD_LETTERS = StreamSpec(
@@ -54,10 +46,18 @@ ADVISORIES = StreamSpec(
     max_bytes=64 * MIB,
 )
 
-ALL_STREAMS = (MARKET_DATA, TRADING, CONTROL, DEAD_LETTERS, ADVISORIES)
+ALL_STREAMS = (MARKET_DATA, TRADING, DEAD_LETTERS, ADVISORIES)
 
 STRATEGY_STATE = BucketSpec(
     bucket="STRATEGY_STATE",
     description="snapshots of strategy state, by instance and symbol; one writer each",
     max_bytes=256 * MIB,
 )
+
+
+def stream_of(subject: str) -> StreamSpec:
+    """The stream that keeps a subject (wildcards allowed behind its first token). Raises LookupError for a stray one."""
+    for stream in ALL_STREAMS:
+        if subject.split(".", 1)[0] in {kept.split(".", 1)[0] for kept in stream.subjects}:
+            return stream
+    raise LookupError(f"no stream keeps {subject!r}")

@@ -1,0 +1,266 @@
+"""The loop of a stage: one batch of messages, one commit, then publish, then acknowledge.
+
+Whatever dies in between, the next start finds either nothing of a step or all of it:
+
+    heard        decided      committed          published        acknowledged
+      │ redelivered, decided again │ published again, recognised  │ redelivered, recognised │
+
+The cursor lives with the state: a start reads every stream from the message after the last one handled, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any, Protocol
+
+import orjson
+import structlog
+from n1v1.events import Event
+
+from n1v1_common.bus.api import MSG_ID, Bus, BusError, ConsumerSpec, Delivery, Outgoing, Subscription
+from n1v1_common.bus.dead_letters import bury
+from n1v1_common.codec import Codec, Undecodable
+from n1v1_common.codec.codec import subject_filter
+from n1v1_common.stage.contexts import TraceContexts
+from n1v1_common.storage.errors import SeenBefore, StorageError
+from n1v1_common.storage.journal import Cursor, Effect, Journal, Step
+from n1v1_common.streams import stream_of
+from n1v1_common.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+ATTEMPTS_MAX = 3
+HOUSEKEEPING_S = 1.0
+PRUNE_EVERY = 600
+
+
+class Handler(Protocol):
+    """What a service's handler does with what its stage hears. Everything runs one event at a time."""
+
+    async def handle(self, event: Event) -> Sequence[Event]:
+        """The events that follow. May ask the world, must not change it: the step may be repeated."""
+
+    async def after_step(self) -> None:
+        """The step is committed and published: carry out what was decided."""
+
+    def effects(self, events: Sequence[Event]) -> Sequence[Effect]:
+        """Rows of the stage's own tables for the events of one step."""
+
+    def open_causes(self) -> Collection[str]:
+        """Ids of events that may still cause others: their trace contexts are kept."""
+
+    def snapshot(self) -> dict[str, Any]: ...
+
+    def restore(self, saved: Mapping[str, Any]) -> None: ...
+
+
+class StageLoop:
+    """One stage. `hears` comes from pipeline.HEARS; `handler` decides; the journal remembers."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        bus: Bus,
+        journal: Journal,
+        codec: Codec,
+        handler: Handler,
+        hears: Iterable[type[Event]],
+        contexts: TraceContexts,
+        metrics: Metrics,
+        initial: Mapping[str, Any],
+    ) -> None:
+        self._name = name
+        self._bus = bus
+        self._journal = journal
+        self._codec = codec
+        self._handler = handler
+        self._hears = tuple(hears)
+        self._contexts = contexts
+        self._initial = initial
+        self._cursors: dict[str, Cursor] = {}
+        self._created_ns: dict[str, int] = {}
+        self._lock = asyncio.Lock()
+        self._handled = metrics.counter("n1v1_messages_handled_total", durable=name, outcome="acknowledged")
+        self._repeated = metrics.counter("n1v1_messages_handled_total", durable=name, outcome="repeated")
+        self._dead = metrics.counter("n1v1_dead_letters_total", stage=name, reason="undecodable")
+        self._poison = metrics.counter("n1v1_dead_letters_total", stage=name, reason="handler")
+        self._seconds = metrics.histogram("n1v1_handling_seconds", durable=name)
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[Callable[[], Any]]:
+        """Restore, publish what a previous life left unpublished, subscribe; yields the coroutine function to run."""
+        await self._reload()
+        streams: dict[str, list[str]] = {}
+        for event in self._hears:
+            pattern = subject_filter(event)
+            streams.setdefault(stream_of(pattern).name, []).append(pattern)
+        for stream in streams:
+            await self._journal.restore_stream(stream)
+        pending = await self._journal.publish_pending()
+        if pending:
+            log.info("published what was left over", messages=pending)
+        subscriptions = [await self._subscribe(stream, tuple(patterns)) for stream, patterns in streams.items()]
+        async with self._lock:
+            await self._handler.after_step()
+
+        async def run() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for subscription in subscriptions:
+                    tasks.create_task(self._consume(subscription))
+
+        try:
+            yield run
+        finally:
+            for subscription in subscriptions:
+                await subscription.close()
+            async with self._lock:
+                await self._journal.mark_sent()
+
+    async def keep_house(self) -> None:
+        """Mark messages as sent and forget old ones, for as long as the service lives."""
+        for tick in range(10**12):
+            await asyncio.sleep(HOUSEKEEPING_S)
+            async with self._lock:
+                await self._journal.mark_sent()
+            if tick % PRUNE_EVERY == 0:
+                await self._journal.prune()
+
+    async def act(self, decide: Callable[[], Sequence[Event]]) -> None:
+        """A step that no message caused: a timer, an answer from outside."""
+        async with self._lock:
+            await self.act_within_step(decide)
+            await self._handler.after_step()
+
+    async def act_within_step(self, decide: Callable[[], Sequence[Event]]) -> None:
+        """The same for handlers, which run inside a step already."""
+        since_ns = time.time_ns()
+        events = list(decide())
+        if events:
+            await self._commit([], {}, events, since_ns)
+
+    async def _subscribe(self, stream: str, patterns: tuple[str, ...]) -> Subscription:
+        position = await self._bus.stream_position(stream)
+        self._created_ns[stream] = position.created_ns
+        cursor = self._cursors.get(stream)
+        is_same = cursor is not None and cursor.created_ns == position.created_ns and cursor.seq <= position.last_seq
+        start_seq = cursor.seq + 1 if is_same and cursor is not None else 1
+        spec = ConsumerSpec(stream=stream, durable=self._name, filter_subjects=patterns)
+        return await self._bus.consume(spec, start_seq=start_seq)
+
+    async def _consume(self, subscription: Subscription) -> None:
+        async for batch in subscription:
+            async with self._lock:
+                with self._seconds.time():
+                    await self._work(batch)
+            await subscription.ack(batch)
+
+    async def _work(self, batch: Sequence[Delivery]) -> None:
+        """Handle a batch; one that fails is taken apart, and a message that fails again and again is put aside."""
+        try:
+            await self._step(batch)
+            return
+        except SeenBefore:
+            await self._reload()
+            await self._work_on_unhandled(batch)
+            return
+        except (StorageError, BusError, OSError):
+            raise  # the world's trouble: die, be restarted, reconcile
+        except Exception:
+            log.exception("a step failed", messages=len(batch), first=repr(batch[0]))
+            await self._reload()
+        if len(batch) > 1:
+            for delivery in batch:
+                await self._work([delivery])
+            return
+        await self._try_again(batch[0])
+
+    async def _try_again(self, delivery: Delivery) -> None:
+        for attempt in range(2, ATTEMPTS_MAX + 1):
+            try:
+                await self._step([delivery])
+                return
+            except (StorageError, BusError, OSError):
+                raise
+            except Exception as error:
+                log.exception("a message failed again", attempt=attempt, delivery=repr(delivery))
+                await self._reload()
+                reason = f"{type(error).__name__}: {error}"
+        await self._bury(delivery, f"failed {ATTEMPTS_MAX} times, last with {reason}")
+        self._poison.inc()
+        await self._commit([], self._cursors_after([delivery]), [], time.time_ns())
+
+    async def _work_on_unhandled(self, batch: Sequence[Delivery]) -> None:
+        unhandled = await self._journal.unhandled([_msg_id(delivery) for delivery in batch])
+        left = [delivery for delivery in batch if _msg_id(delivery) in unhandled]
+        self._repeated.inc(len(batch) - len(left))
+        if left:
+            await self._work(left)
+
+    async def _step(self, batch: Sequence[Delivery]) -> None:
+        since_ns = time.time_ns()
+        said: list[Event] = []
+        inbox: dict[str, None] = {}
+        for delivery in batch:
+            event = await self._decode(delivery)
+            if event is None or _msg_id(delivery) in inbox:
+                continue
+            inbox[_msg_id(delivery)] = None
+            said.extend(await self._handler.handle(event))
+        await self._commit(list(inbox), self._cursors_after(batch), said, since_ns)
+        self._handled.inc(len(batch))
+        await self._handler.after_step()
+
+    async def _decode(self, delivery: Delivery) -> Event | None:
+        try:
+            event, _ = self._codec.decode(delivery.subject, delivery.data)
+        except Undecodable as error:
+            await self._bury(delivery, str(error))
+            self._dead.inc()
+            return None
+        self._contexts.heard(event, delivery.headers)
+        return event
+
+    async def _bury(self, delivery: Delivery, reason: str) -> None:
+        log.error("put aside a message", delivery=repr(delivery), reason=reason)
+        await bury(self._bus, delivery, stage=self._name, reason=reason)
+
+    async def _commit(
+        self, inbox: list[str], cursors: Mapping[str, Cursor], said: Sequence[Event], since_ns: int
+    ) -> None:
+        with ExitStack() as spans:
+            outgoing = [self._outgoing(event, spans, since_ns) for event in said]
+            self._contexts.keep_only(self._handler.open_causes())
+            state = orjson.dumps({"handler": self._handler.snapshot(), "contexts": self._contexts.snapshot()})
+            effects = self._handler.effects(said)
+            outbox_ids = await self._journal.commit(Step(inbox, cursors, state, outgoing, effects))
+            self._cursors.update(cursors)
+            if outgoing:
+                await self._journal.publish(outbox_ids, outgoing)
+
+    def _outgoing(self, event: Event, spans: ExitStack, since_ns: int) -> Outgoing:
+        subject, data = self._codec.encode(event)
+        return Outgoing(subject, data, event.id, self._contexts.headers_for(event, spans, since_ns=since_ns))
+
+    def _cursors_after(self, batch: Sequence[Delivery]) -> dict[str, Cursor]:
+        stream = batch[0].stream
+        return {stream: Cursor(max(delivery.seq for delivery in batch), self._created_ns[stream])}
+
+    async def _reload(self) -> None:
+        """Go back to what is stored: at the start, and after a step that failed half way."""
+        saved = await self._journal.load()
+        self._cursors = dict(saved.cursors)
+        if saved.state is None:
+            self._handler.restore(self._initial)
+            self._contexts.restore({})
+            return
+        state = orjson.loads(saved.state)
+        self._handler.restore(state["handler"])
+        self._contexts.restore(state["contexts"])
+
+
+def _msg_id(delivery: Delivery) -> str:
+    return delivery.headers.get(MSG_ID) or f"{delivery.stream}:{delivery.seq}"

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, and the journal that makes an effect happen exactly once."""

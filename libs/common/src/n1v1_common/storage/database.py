@@ -1,0 +1,113 @@
+"""Connections to PostgreSQL and migrations of a stage's schema.
+
+Every stage owns one schema; its connections see nothing else by default. Migrations are plain SQL files, run
+forward and back by dbmate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUnavailable
+
+CONNECT_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 30.0
+JOURNAL_MIGRATIONS = Path(str(files("n1v1_common.storage") / "migrations"))
+
+
+async def connect(dsn: str, schema: str, *, connections: int = 4) -> asyncpg.Pool:
+    """A pool whose connections work in `schema`. Raises StorageUnavailable when nobody answers."""
+    try:
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=connections,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"search_path": schema, "application_name": f"n1v1-{schema}"},
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise StorageUnavailable(f"PostgreSQL at {_place(dsn)} cannot be used: {error}") from error
+    assert pool is not None
+    return pool
+
+
+async def migrate(dsn: str, schema: str, folders: Sequence[Path]) -> None:
+    """Bring `schema` up to the newest migration of the journal and of `folders`. Safe to run from several processes.
+
+    Raises SchemaTooNew when the database is ahead of the code, MigrationFailed with what dbmate said.
+    """
+    connection = await _connection(dsn)
+    try:
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        applied = await _applied(connection, schema)
+    finally:
+        await connection.close()
+    known = {path.name.split("_")[0] for folder in (JOURNAL_MIGRATIONS, *folders) for path in folder.glob("*.sql")}
+    newer = sorted(applied - known)
+    if newer:
+        raise SchemaTooNew(
+            f"schema {schema!r} has migration {newer[-1]}, the newest this version knows is {max(known)}; "
+            "run the newer version of n1v1, or migrate back with it first"
+        )
+    if known - applied:
+        await dbmate(dsn, schema, folders, "migrate")
+
+
+async def roll_back(dsn: str, schema: str, folders: Sequence[Path]) -> None:
+    """Take back the newest migration of `schema`. Raises MigrationFailed with what dbmate said."""
+    await dbmate(dsn, schema, folders, "rollback")
+
+
+async def dbmate(dsn: str, schema: str, folders: Sequence[Path], command: str) -> None:
+    """Run dbmate on one schema. The URL, which holds the password, travels in the environment."""
+    program = Path(sys.executable).parent / "dbmate"
+    directories = [argument for folder in (JOURNAL_MIGRATIONS, *folders) for argument in ("-d", str(folder))]
+    process = await asyncio.create_subprocess_exec(
+        str(program),
+        "--env=N1V1_MIGRATE_URL",
+        "--env-file=",
+        "--no-dump-schema",
+        "--migration-lock",
+        *directories,
+        command,
+        env={"N1V1_MIGRATE_URL": _with_search_path(dsn, schema), "PATH": ""},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise MigrationFailed(
+            f"dbmate {command} of schema {schema!r} failed:\n{output.decode(errors='replace').strip()}"
+        )
+
+
+async def _connection(dsn: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise StorageUnavailable(f"PostgreSQL at {_place(dsn)} cannot be used: {error}") from error
+
+
+async def _applied(connection: asyncpg.Connection, schema: str) -> set[str]:
+    if await connection.fetchval("SELECT to_regclass($1)", f"{schema}.schema_migrations") is None:
+        return set()
+    return {row["version"] for row in await connection.fetch(f"SELECT version FROM {schema}.schema_migrations")}  # noqa: S608  # a schema is named by the code
+
+
+def _with_search_path(dsn: str, schema: str) -> str:
+    parts = urlsplit(dsn)
+    query = {"sslmode": "disable", **dict(parse_qsl(parts.query)), "search_path": schema}
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _place(dsn: str) -> str:
+    parts = urlsplit(dsn)
+    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
