@@ -23,9 +23,7 @@ from n1v1_research.datasets.dataset import Dataset
 BUNDLED = Path(__file__).parent.parent / "data"
 MANIFEST = "dataset.toml"
 
-_CSV_NAME = re.compile(
-    r"(?P<base>[A-Z0-9]+)-(?P<quote>[A-Z0-9]+)-(?P<timeframe>[1-9][0-9]*[mhdw])\.csv(\.gz)?"
-)
+_CSV_NAME = re.compile(r"(?P<base>[A-Z0-9]+)-(?P<quote>[A-Z0-9]+)-(?P<timeframe>[1-9][0-9]*[mhdw])\.csv(\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -114,9 +112,7 @@ def _manifest_of_folder(folder: Path) -> _Manifest:
 def _instrument(entry: dict[str, Any]) -> Instrument:
     """Decimals are written as text in TOML, because its numbers are floats."""
     decimals = {"tick_size", "lot_size", "quantum", "max_price", "max_quantity"}
-    fields: dict[str, Any] = {
-        key: Decimal(value) if key in decimals else value for key, value in entry.items()
-    }
+    fields: dict[str, Any] = {key: Decimal(value) if key in decimals else value for key, value in entry.items()}
     del fields["file"]
     return Instrument(**fields)
 
@@ -159,9 +155,7 @@ def _text(path: Path) -> str:
         raise InvalidData(f"{path.name}: the file cannot be read: {problem}") from problem
 
 
-def _between(
-    bars: tuple[BarClosed, ...], first_ns: int, end_ns: int | None, path: Path
-) -> tuple[BarClosed, ...]:
+def _between(bars: tuple[BarClosed, ...], first_ns: int, end_ns: int | None, path: Path) -> tuple[BarClosed, ...]:
     kept = tuple(bar for bar in bars if bar.open_ns >= first_ns and (end_ns is None or bar.open_ns < end_ns))
     if not kept:
         raise InvalidData(f"{path.name}: no bars between the start and the end that were asked for")
