@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from n1v1_common.bus.api import (
@@ -286,3 +287,17 @@ async def test_key_values_have_revisions_that_can_be_expected(bus: Bus) -> None:
     assert entry.value == b"four"
     with pytest.raises(ValueError, match="is no key"):
         await bucket.put("a..b", b"")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"durable": "risk.main"}, "only letters"),
+        ({"filter_subjects": ()}, "hears nothing"),
+        ({"max_batch": 0}, "must be positive"),
+        ({"ack_wait_s": 0.0}, "must be positive"),
+    ],
+)
+def test_a_consumer_that_cannot_work_is_refused_when_it_is_described(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        replace(READER, **changes)

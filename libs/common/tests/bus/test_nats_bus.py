@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from n1v1_common.bus.api import (
+    BusClosed,
     BusUnavailable,
     ConsumerSpec,
     Delivery,
@@ -156,6 +157,18 @@ async def test_draining_while_disconnected_ends_quietly(own_server: NatsServer) 
             assert await reading == []
 
 
+async def test_closing_ends_a_publish_that_waits_for_the_server(own_server: NatsServer) -> None:
+    async with opened(own_server) as bus:
+        own_server.kill()
+        await eventually(lambda: disconnected(bus))
+        publishing = asyncio.create_task(bus.publish(bars(1), retry_for_s=60))
+        await asyncio.sleep(0.1)
+        await bus.close()
+        async with asyncio.timeout(1):
+            with pytest.raises(BusClosed):
+                await publishing
+
+
 async def test_a_hanging_server_is_reported_dead(own_server: NatsServer) -> None:
     reasons: list[str] = []
     async with opened(own_server, on_dead=reasons.append, watch_interval_s=0.1, watch_failures_max=3):
@@ -216,6 +229,8 @@ async def test_a_lost_pull_request_is_noticed_by_the_missing_heartbeat(own_serve
 async def test_a_deleted_durable_ends_the_subscription(own_server: NatsServer) -> None:
     async with opened(own_server) as bus:
         subscription = await bus.consume(READER)
+        await bus.publish(bars(1))
+        await read_and_ack(subscription, 1)
         await bus._connection.api("CONSUMER.DELETE.BARS.reader")
         with pytest.raises(SubscriptionLost, match="reader"):
             await read_and_ack(subscription, 1)

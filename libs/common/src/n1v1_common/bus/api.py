@@ -7,6 +7,7 @@ nak'd or whose acknowledgement got lost comes again after its successors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 MSG_ID = "Nats-Msg-Id"
+DURABLE_NAME = re.compile(r"[-_a-zA-Z0-9]+")  # dots and wildcards would change the subjects of its requests
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 # Measured: a larger window gains nothing (36k a second at 64, 38k at 256) and leaves more unknown in a crash.
@@ -89,7 +91,7 @@ class ConsumerSpec:
     ack_wait_s: how long a delivery may stay unanswered before it is delivered again. Work in hand is reported
         from a timer, so this bounds the time to recover from a killed process, not the time a handler takes.
     max_deliver: after so many deliveries the message is left alone and an advisory is raised, see
-        dead_letters.
+        dead_letters. A restart of the consumer counts for what it held.
     """
 
     stream: str
@@ -99,6 +101,14 @@ class ConsumerSpec:
     max_ack_pending: int = 1024
     ack_wait_s: float = 5.0
     max_deliver: int = 5
+
+    def __post_init__(self) -> None:
+        if DURABLE_NAME.fullmatch(self.durable) is None:
+            raise ValueError(f"durable {self.durable!r}: only letters, digits, - and _")
+        if not self.filter_subjects:
+            raise ValueError(f"durable {self.durable} hears nothing: filter_subjects is empty")
+        if min(self.max_batch, self.max_ack_pending, self.max_deliver) < 1 or self.ack_wait_s <= 0:
+            raise ValueError(f"durable {self.durable}: batches, limits and ack_wait_s must be positive: {self}")
 
 
 @dataclass(frozen=True, slots=True)

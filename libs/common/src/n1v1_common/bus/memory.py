@@ -157,6 +157,7 @@ class MemorySubscription:
         self.stop()
         self._durable.wakers.discard(self._changed.set)
         self._durable.vouchers.discard(self._is_in_hand)
+        self._idle.set()
 
     def stop(self) -> None:
         """Hand out nothing more."""

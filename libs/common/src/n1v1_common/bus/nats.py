@@ -20,6 +20,7 @@ from n1v1_common.bus.api import (
     NO_HEADERS,
     BucketSpec,
     BusClosed,
+    BusError,
     BusUnavailable,
     ConsumerSpec,
     Delivery,
@@ -166,7 +167,8 @@ class NatsBus:
     async def drain(self) -> None:
         if self._closed:
             return
-        with contextlib.suppress(TimeoutError):  # a handler that does not end: its messages come again
+        # A handler that does not end, or a server that is away: what they hold comes again.
+        with contextlib.suppress(TimeoutError, BusError):
             async with asyncio.timeout(self._drain_timeout_s):
                 await asyncio.gather(*(s.stop() for s in self._subscriptions))
                 await asyncio.gather(*(s.wait_idle() for s in self._subscriptions))
@@ -261,9 +263,9 @@ class NatsBus:
                 await self._stream_info(stream)  # says so when it is only that the stream is missing
             raise
         headers = dict(msg.headers or NO_HEADERS)
-        if headers.get("Status") == "404":
-            return None
         if "Nats-Sequence" not in headers:
+            if headers.get("Status") == "404":
+                return None
             raise ApiError(int(headers.get("Status", "0")), 0, headers.get("Description", "no stored message"))
         return Delivery(
             stream=headers["Nats-Stream"],

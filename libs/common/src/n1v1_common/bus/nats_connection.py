@@ -1,6 +1,6 @@
 """One connection to a NATS server that comes back by itself, or says that it is dead.
 
-Why it does not simply trust nats-py 2.16, each point provoked against a real server:
+Why it does not simply trust nats-py 2.16; all but the last provoked against a real server:
 - a callback that raises leaves the client reconnecting for ever (nats.py #204) or deaf while `is_connected`
   stays true; so the callbacks here only set flags and start nothing that can fail;
 - a publish buffered while disconnected times out and is stored later all the same; so nothing is buffered
@@ -146,6 +146,9 @@ class Connection:
 
     async def close(self) -> None:
         self._closing = True
+        for call in tuple(self.on_disconnected):
+            call()
+        self.connected.set()  # who waits for a reconnect goes on and finds the client closed
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -188,8 +191,8 @@ class Connection:
 
     async def _on_disconnect(self) -> None:
         self._signs_of_life += 1
-        self.connected.clear()
         if not self._closing:
+            self.connected.clear()
             log.warning("connection to NATS lost: %r", self._last_error)
             self.spawn(self._call_disconnected())
 

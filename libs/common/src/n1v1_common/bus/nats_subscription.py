@@ -133,6 +133,7 @@ class PullSubscription:
     async def close(self) -> None:
         await self.stop()
         self.abandon()
+        self._idle.set()
 
     # What the bus calls
 
@@ -252,7 +253,7 @@ class PullSubscription:
         interval_s = min(HEARTBEAT_S, self._spec.ack_wait_s / 3)
         silent_s = 0.0
         handed_or_held = 0
-        while True:
+        while self._lost is None:
             await asyncio.sleep(interval_s)
             await self._report_progress(received_before=handed_or_held)
             handed_or_held = self._handed_out + len(self._buffer)
