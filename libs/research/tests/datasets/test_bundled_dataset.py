@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from n1v1.errors import InvalidData, UnknownName
-from n1v1_research.datasets import Dataset, bundled, load
+from n1v1_research.datasets import Dataset, bundled, load, read_instruments
 
 HOUR_NS = 3_600_000_000_000
 
@@ -65,3 +65,8 @@ def test_a_period_without_bars_is_an_error() -> None:
         load("coinbase-4h", start="2023-01-01")
     with pytest.raises(InvalidData, match="'soon' is not a time"):
         load("coinbase-4h", start="soon")
+
+
+def test_instruments_can_be_had_without_reading_bars(whole: Dataset) -> None:
+    assert read_instruments("coinbase-4h") == whole.instruments
+    assert [instrument.symbol for instrument in read_instruments("coinbase-4h", ["ETH-USD"])] == ["ETH-USD"]

@@ -5,6 +5,6 @@ for close_ns, bars in dataset.steps(): ...
 """
 
 from n1v1_research.datasets.dataset import Dataset
-from n1v1_research.datasets.load import bundled, load
+from n1v1_research.datasets.load import DEFAULT_DATASET, bundled, instruments, load
 
-__all__ = ["Dataset", "bundled", "load"]
+__all__ = ["DEFAULT_DATASET", "Dataset", "bundled", "instruments", "load"]

@@ -23,6 +23,8 @@ from n1v1_research.datasets.dataset import Dataset
 BUNDLED = Path(__file__).parent.parent / "data"
 MANIFEST = "dataset.toml"
 
+DEFAULT_DATASET = "coinbase-4h"
+
 _CSV_NAME = re.compile(r"(?P<base>[A-Z0-9]+)-(?P<quote>[A-Z0-9]+)-(?P<timeframe>[1-9][0-9]*[mhdw])\.csv(\.gz)?")
 
 
@@ -76,6 +78,19 @@ def load(
         bars=bars,
         gaps=tuple(sorted(gaps, key=lambda gap: (gap.first_open_ns, gap.symbol))),
     )
+
+
+def instruments(name_or_path: str | Path, *, symbols: Sequence[str] | None = None) -> tuple[Instrument, ...]:
+    """What a dataset says about its instruments, without reading a bar. Raises UnknownName or InvalidData."""
+    return tuple(instrument for instrument, _ in _chosen(_manifest(name_or_path), symbols))
+
+
+def read_instruments(name_or_path: str | Path, symbols: Sequence[str] | None = None) -> tuple[Instrument, ...]:
+    """What a dataset says of its instruments, sorted by symbol, without reading a bar.
+
+    Raises UnknownName or InvalidData, as `load` does.
+    """
+    return tuple(instrument for instrument, _ in _chosen(_manifest(name_or_path), symbols))
 
 
 def bundled() -> tuple[str, ...]:
