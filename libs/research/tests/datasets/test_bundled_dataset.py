@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from n1v1.errors import InvalidData, UnknownName
-from n1v1_research.datasets import Dataset, bundled, load, read_instruments
+from n1v1_research.datasets import Dataset, bundled, instruments, load
 
 HOUR_NS = 3_600_000_000_000
 
@@ -68,5 +68,5 @@ def test_a_period_without_bars_is_an_error() -> None:
 
 
 def test_instruments_can_be_had_without_reading_bars(whole: Dataset) -> None:
-    assert read_instruments("coinbase-4h") == whole.instruments
-    assert [instrument.symbol for instrument in read_instruments("coinbase-4h", ["ETH-USD"])] == ["ETH-USD"]
+    assert instruments("coinbase-4h") == whole.instruments
+    assert [instrument.symbol for instrument in instruments("coinbase-4h", symbols=["ETH-USD"])] == ["ETH-USD"]

@@ -85,14 +85,6 @@ def instruments(name_or_path: str | Path, *, symbols: Sequence[str] | None = Non
     return tuple(instrument for instrument, _ in _chosen(_manifest(name_or_path), symbols))
 
 
-def read_instruments(name_or_path: str | Path, symbols: Sequence[str] | None = None) -> tuple[Instrument, ...]:
-    """What a dataset says of its instruments, sorted by symbol, without reading a bar.
-
-    Raises UnknownName or InvalidData, as `load` does.
-    """
-    return tuple(instrument for instrument, _ in _chosen(_manifest(name_or_path), symbols))
-
-
 def bundled() -> tuple[str, ...]:
     """Names of the datasets that come with the package."""
     return tuple(sorted(path.parent.name for path in BUNDLED.glob(f"*/{MANIFEST}")))
