@@ -25,9 +25,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], Lines]:
     """
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise ConfigError(
-            [f"{path}: settings are read from {', '.join(_READERS)} files, not from {path.name!r}"]
-        )
+        raise ConfigError([f"{path}: settings are read from {', '.join(_READERS)} files, not from {path.name!r}"])
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -46,9 +44,7 @@ def leaves(tree: dict[Any, Any], path: Path, above: Key = ()) -> Iterator[tuple[
         raise ConfigError([f"{path}: {dotted(above[:3])}... is nested more than {_DEPTH_MAX} deep"])
     for name, value in tree.items():
         if not isinstance(name, str):
-            raise ConfigError(
-                [f"{path}: the key {name!r} in {dotted(above) or 'the file'} is not text; quote it"]
-            )
+            raise ConfigError([f"{path}: the key {name!r} in {dotted(above) or 'the file'} is not text; quote it"])
         here = (*above, name)
         if isinstance(value, dict) and value:
             yield from leaves(value, path, here)
@@ -136,9 +132,7 @@ def _read_yaml(text: str, path: Path) -> tuple[Any, Lines]:
     return ({} if tree is None else tree), lines
 
 
-def _yaml_keys(
-    node: Any, above: Key
-) -> Iterator[tuple[Key, int]]:  # Any: the nodes of PyYAML's stubs are untyped
+def _yaml_keys(node: Any, above: Key) -> Iterator[tuple[Key, int]]:  # Any: the nodes of PyYAML's stubs are untyped
     import yaml
 
     if not isinstance(node, yaml.MappingNode) or len(above) > _DEPTH_MAX:

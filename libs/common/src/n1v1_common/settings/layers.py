@@ -93,7 +93,7 @@ def _from_overrides(overrides: Sequence[str]) -> Layer:
         if not equals or not all(key):
             shown = name if equals else override
             raise ConfigError([f"--set {shown}: expected section.key=value, as in --set market.timeframe=1h"])
-        layer[key] = Assignment(_value_of(key, text) if text else None, f"--set {dotted(key)}")
+        layer[key] = Assignment(_value_of(key, text) if text else None, "--set")
     return layer
 
 

@@ -78,16 +78,12 @@ class Loaded:
             raise ConfigError([_no_such_setting(key)])
         given = [layer[k] for layer in reversed(self.layers) for k in sorted(layer) if k[: len(key)] == key]
         default = (
-            []
-            if field is None
-            else [Assignment(_shown(key, field.get_default(call_default_factory=True)), BUILT_IN)]
+            [] if field is None else [Assignment(_shown(key, field.get_default(call_default_factory=True)), BUILT_IN)]
         )
         history = [Assignment(_shown(key, each.value), each.source) for each in given] + default
         if not history:
             raise ConfigError([f"{name}: no source sets this parameter"])
-        meaning = (
-            "A strategy's own parameter." if field is None else " ".join((field.description or "").split())
-        )
+        meaning = "A strategy's own parameter." if field is None else " ".join((field.description or "").split())
         value = _shown(key, _at(self.settings, key)) if field is not None else history[0].value
         return Origin(name, value, history[0].source, tuple(history[1:]), meaning)
 

@@ -67,9 +67,7 @@ Moment = Annotated[str, AfterValidator(_iso_moment)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 class Environment(Section):
@@ -303,9 +301,7 @@ class Signals(Section):
     @model_validator(mode="after")
     def _a_partition_for_every_worker(self) -> Self:
         if self.worker_index >= self.worker_count:
-            raise ValueError(
-                f"worker_index={self.worker_index} must be below worker_count={self.worker_count}"
-            )
+            raise ValueError(f"worker_index={self.worker_index} must be below worker_count={self.worker_count}")
         if self.worker_count > self.partitions:
             raise ValueError(f"worker_count={self.worker_count} is more than partitions={self.partitions}")
         return self
@@ -318,7 +314,9 @@ class Servers(Section):
 
 
 def default_state_dir() -> Path:
-    """The user's state folder as the XDG base directory specification has it."""
+    """$N1V1_STATE_DIR, else n1v1 in the user's state folder as the XDG base directory specification has it."""
+    if named := os.environ.get("N1V1_STATE_DIR"):
+        return Path(named).expanduser().absolute()
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "n1v1"
 
@@ -376,8 +374,4 @@ class Settings(Section):
 
 
 def _is_key(secret: SecretStr | None) -> bool:
-    return (
-        secret is not None
-        and bool(text := secret.get_secret_value())
-        and not text.startswith(PLACEHOLDER_PREFIX)
-    )
+    return secret is not None and bool(text := secret.get_secret_value()) and not text.startswith(PLACEHOLDER_PREFIX)

@@ -32,9 +32,7 @@ def problems_of(error: ValidationError, given: Mapping[Key, Assignment]) -> list
     for complaint in error.errors(include_url=False):
         key: Key = tuple(str(part) for part in complaint["loc"])
         if complaint["type"] == "extra_forbidden":
-            problems += [
-                f"{_where(each, given)}{dotted(each)}: {unknown_key(each)}" for each in _unknown(key, given)
-            ]
+            problems += [f"{_where(each, given)}{dotted(each)}: {unknown_key(each)}" for each in _unknown(key, given)]
         else:
             problems.append(_problem(key, dict(complaint), given))
     return problems

@@ -44,9 +44,7 @@ SPELLINGS = {
         Spelling(("trading", "max_concurrent_trades"), ("risk_management", "max_concurrent_trades")),
         Spelling(("trading", "trade_fee"), ("exchange", "fee_rate_bps"), _fraction_to_bps),
         Spelling(("trading", "slippage"), ("exchange", "slippage_bps"), _fraction_to_bps),
-        Spelling(
-            ("risk_management", "circuit_breaker_threshold"), ("circuit_breaker", "equity_drawdown_threshold")
-        ),
+        Spelling(("risk_management", "circuit_breaker_threshold"), ("circuit_breaker", "equity_drawdown_threshold")),
         Spelling(("circuit_breaker", "enabled"), ("risk_management", "circuit_breaker_enabled")),
     )
 }
