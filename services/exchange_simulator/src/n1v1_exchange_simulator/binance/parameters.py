@@ -1,0 +1,85 @@
+"""Reading a request's parameters strictly, as Binance does: all that is sent is read, or the request is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Self, TypeVar
+from urllib.parse import parse_qsl
+
+from n1v1_exchange_simulator.binance import errors
+from n1v1_exchange_simulator.binance.errors import ApiError
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+_INTEGER = r"^[0-9]{1,20}$"
+
+
+class Parameters:
+    """What a client sent, decoded. Every read is remembered; `finish` complains about what nobody read."""
+
+    def __init__(self, sent: Mapping[str, str]) -> None:
+        self._sent = dict(sent)
+        self._read: set[str] = set()
+
+    @classmethod
+    def of_request(cls, query: str, body: str) -> Self:
+        """From a raw query string and a raw form body; what stands in both is taken from the query."""
+        return cls(_decoded(body) | _decoded(query))
+
+    def optional(self, name: str) -> str | None:
+        self._read.add(name)
+        value = self._sent.get(name)
+        if value == "":
+            raise ApiError(-1105, f"Parameter '{name}' was empty.")
+        return value
+
+    def text(self, name: str) -> str:
+        value = self.optional(name)
+        if value is None:
+            raise errors.missing(name)
+        return value
+
+    def integer(self, name: str) -> int | None:
+        value = self.optional(name)
+        if value is None:
+            return None
+        if not re.fullmatch(_INTEGER, value):
+            raise errors.illegal_characters(name, _INTEGER)
+        return int(value)
+
+    def limit(self, *, default: int, most: int) -> int:
+        value = self.integer("limit")
+        if value is None:
+            return default
+        if value == 0:
+            raise errors.illegal_characters("limit", f"1 to {most}")
+        return min(value, most)
+
+    def choice(self, name: str, choices: type[_Choice], refusal: ApiError) -> _Choice:
+        """Raises `refusal` for a text that is none of `choices`."""
+        value = self.text(name)
+        if value not in choices.__members__.values():
+            raise refusal
+        return choices(value)
+
+    def ignore(self, *names: str) -> None:
+        """Parameters that a client may send and that change nothing here."""
+        self._read.update(names)
+
+    def finish(self) -> None:
+        """Raises ApiError -1104 when something was sent that nobody read."""
+        unread = self._sent.keys() - self._read
+        if unread:
+            raise errors.unread(len(self._sent) - len(unread), len(self._sent))
+
+
+def _decoded(form: str) -> dict[str, str]:
+    pairs: Iterable[tuple[str, str]] = parse_qsl(form, keep_blank_values=True)
+    decoded: dict[str, str] = {}
+    for name, value in pairs:
+        if name in decoded:
+            raise ApiError(-1101, "Duplicate values for a parameter detected.")
+        decoded[name] = value
+    return decoded

@@ -1,0 +1,275 @@
+"""From the venue's integers to Binance's JSON and back. Amounts are decimal texts with 8 places, times milliseconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from n1v1.errors import InvalidValue
+from n1v1.events import BarClosed
+from n1v1.rounding import notional
+from n1v1.simulation.holdings import Balance
+from n1v1.simulation.orders import OrderState, VenueOrder, VenueTrade
+from n1v1.values import Instrument, Liquidity, OrderType, Side, decimal_places
+
+from n1v1_exchange_simulator.binance import errors
+
+Json = dict[str, Any]
+
+PLACES = 8
+ZERO = "0.00000000"
+NANOSECONDS_PER_MS = 1_000_000
+SELF_TRADE_PREVENTION = "NONE"
+
+STATUS = {
+    OrderState.OPEN: "NEW",
+    OrderState.FILLED: "FILLED",
+    OrderState.CANCELLED: "CANCELED",
+    OrderState.EXPIRED: "EXPIRED",
+}
+
+_NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+
+
+def milliseconds(ns: int) -> int:
+    return ns // NANOSECONDS_PER_MS
+
+
+def decimal_text(units: int, places: int) -> str:
+    """`units` of 10**-places, exactly, with 8 places (more only where the unit is finer). Not negative."""
+    whole, fraction = divmod(units, 10**places)
+    digits = f"{fraction:0{places}d}" if places else ""
+    return f"{whole}.{digits.ljust(PLACES, '0')}"
+
+
+class Symbols:
+    """Names on the wire ('BTCUSD') and the instruments behind them ('BTC-USD')."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self._texts = {instrument.symbol: Texts(instrument) for instrument in instruments}
+        self._by_wire = {texts.wire_symbol: texts for texts in self._texts.values()}
+
+    def of(self, symbol: str) -> Texts:
+        return self._texts[symbol]
+
+    def named(self, wire_symbol: str) -> Texts:
+        """Raises ApiError -1121 for a symbol that is not traded here."""
+        texts = self._by_wire.get(wire_symbol)
+        if texts is None:
+            raise errors.invalid_symbol()
+        return texts
+
+    def all(self) -> Sequence[Texts]:
+        return list(self._texts.values())
+
+
+class Texts:
+    """One instrument's amounts as Binance writes them."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.symbol
+        self.wire_symbol = instrument.base + instrument.quote
+        self._tick_places = decimal_places(instrument.tick_size)
+        self._lot_places = decimal_places(instrument.lot_size)
+        self._quantum_places = decimal_places(instrument.quantum)
+
+    def price(self, ticks: int | None) -> str:
+        """Of a MARKET order (None) it is zero."""
+        return ZERO if ticks is None else decimal_text(ticks, self._tick_places)
+
+    def quantity(self, lots: int) -> str:
+        return decimal_text(lots, self._lot_places)
+
+    def cash(self, quanta: int) -> str:
+        return decimal_text(quanta, self._quantum_places)
+
+    def ticks(self, name: str, text: str) -> int:
+        """0 when the price is off the grid: the venue's PRICE_FILTER says so in Binance's words."""
+        _check_number(name, text)
+        try:
+            return self.instrument.ticks(text)
+        except InvalidValue:
+            return 0
+
+    def lots(self, name: str, text: str) -> int:
+        """0 when the quantity is off the grid: the venue's LOT_SIZE says so in Binance's words."""
+        _check_number(name, text)
+        try:
+            return self.instrument.lots(text)
+        except InvalidValue:
+            return 0
+
+    def order(self, order: VenueOrder) -> Json:
+        """The fields that every answer about an order has."""
+        return {
+            "symbol": self.wire_symbol,
+            "orderId": order.number,
+            "orderListId": -1,
+            "clientOrderId": order.client_order_id,
+            "price": self.price(order.limit_ticks),
+            "origQty": self.quantity(order.lots),
+            "executedQty": self.quantity(order.filled_lots),
+            "origQuoteOrderQty": ZERO,
+            "cummulativeQuoteQty": self.cash(order.value),
+            "status": STATUS[order.state],
+            "timeInForce": order.time_in_force,
+            "type": order.type,
+            "side": order.side,
+            "workingTime": milliseconds(order.accepted_ns),
+            "selfTradePreventionMode": SELF_TRADE_PREVENTION,
+        }
+
+    def queried_order(self, order: VenueOrder) -> Json:
+        return self.order(order) | {
+            "stopPrice": ZERO,
+            "icebergQty": ZERO,
+            "time": milliseconds(order.accepted_ns),
+            "updateTime": milliseconds(order.updated_ns),
+            "isWorking": True,
+        }
+
+    def trade(self, trade: VenueTrade) -> Json:
+        return {
+            "symbol": self.wire_symbol,
+            "id": trade.number,
+            "orderId": trade.order_number,
+            "orderListId": -1,
+            "price": self.price(trade.ticks),
+            "qty": self.quantity(trade.lots),
+            "quoteQty": self.cash(trade.value),
+            "commission": self.cash(trade.fee),
+            "commissionAsset": self.instrument.quote,
+            "time": milliseconds(trade.ts_ns),
+            "isBuyer": trade.side is Side.BUY,
+            "isMaker": trade.liquidity is Liquidity.MAKER,
+            "isBestMatch": True,
+        }
+
+    def kline(self, bar: BarClosed) -> list[int | str]:
+        """A row of GET klines. Recorded bars have no quote volume: it is the volume at the close; no trade count."""
+        return [
+            milliseconds(bar.open_ns),
+            self.price(bar.open),
+            self.price(bar.high),
+            self.price(bar.low),
+            self.price(bar.close),
+            self.quantity(bar.volume),
+            milliseconds(bar.ts_ns) - 1,
+            self.quote_volume(bar),
+            0,
+            ZERO,
+            ZERO,
+            "0",
+        ]
+
+    def kline_event(self, bar: BarClosed) -> Json:
+        """What <symbol>@kline_<interval> pushes when a bar closes; x says that it is final."""
+        return {
+            "e": "kline",
+            "E": milliseconds(bar.ts_ns),
+            "s": self.wire_symbol,
+            "k": {
+                "t": milliseconds(bar.open_ns),
+                "T": milliseconds(bar.ts_ns) - 1,
+                "s": self.wire_symbol,
+                "i": bar.timeframe,
+                "f": -1,
+                "L": -1,
+                "o": self.price(bar.open),
+                "c": self.price(bar.close),
+                "h": self.price(bar.high),
+                "l": self.price(bar.low),
+                "v": self.quantity(bar.volume),
+                "n": 0,
+                "x": True,
+                "q": self.quote_volume(bar),
+                "V": ZERO,
+                "Q": ZERO,
+                "B": "0",
+            },
+        }
+
+    def quote_volume(self, bar: BarClosed) -> str:
+        return self.cash(notional(self.instrument, ticks=bar.close, lots=bar.volume))
+
+    def description(self) -> Json:
+        """One entry of exchangeInfo's symbols. PRICE_FILTER stands first because some clients read filters[0]."""
+        instrument = self.instrument
+        return {
+            "symbol": self.wire_symbol,
+            "status": "TRADING",
+            "baseAsset": instrument.base,
+            "baseAssetPrecision": PLACES,
+            "quoteAsset": instrument.quote,
+            "quotePrecision": PLACES,
+            "quoteAssetPrecision": PLACES,
+            "baseCommissionPrecision": PLACES,
+            "quoteCommissionPrecision": PLACES,
+            "orderTypes": [OrderType.LIMIT, OrderType.MARKET],
+            "icebergAllowed": False,
+            "ocoAllowed": False,
+            "otoAllowed": False,
+            "opoAllowed": False,
+            "quoteOrderQtyMarketAllowed": False,
+            "allowTrailingStop": False,
+            "cancelReplaceAllowed": False,
+            "amendAllowed": False,
+            "pegInstructionsAllowed": False,
+            "isSpotTradingAllowed": True,
+            "isMarginTradingAllowed": False,
+            "filters": [self._price_filter(), self._lot_size(), self._notional()],
+            "permissions": [],
+            "permissionSets": [["SPOT"]],
+            "defaultSelfTradePreventionMode": SELF_TRADE_PREVENTION,
+            "allowedSelfTradePreventionModes": [SELF_TRADE_PREVENTION],
+        }
+
+    def _price_filter(self) -> Json:
+        tick = self.price(1)
+        most = self.price(self.instrument.ticks(self.instrument.max_price))
+        return {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": most, "tickSize": tick}
+
+    def _lot_size(self) -> Json:
+        step = self.quantity(self.instrument.step_lots)
+        most = self.quantity(self.instrument.lots(self.instrument.max_quantity))
+        return {"filterType": "LOT_SIZE", "minQty": step, "maxQty": most, "stepSize": step}
+
+    def _notional(self) -> Json:
+        return {
+            "filterType": "NOTIONAL",
+            "minNotional": self.cash(self.instrument.min_notional),
+            "applyMinToMarket": True,
+            "maxNotional": "9000000.00000000",
+            "applyMaxToMarket": False,
+            "avgPriceMins": 0,
+        }
+
+
+def balance_rows(balances: Mapping[str, Balance], places: Mapping[str, int]) -> list[Json]:
+    """places: digits behind the point of each asset's unit."""
+    return [
+        {
+            "asset": asset,
+            "free": decimal_text(balance.free, places[asset]),
+            "locked": decimal_text(balance.locked, places[asset]),
+        }
+        for asset, balance in sorted(balances.items())
+    ]
+
+
+def asset_places(instruments: Iterable[Instrument]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for instrument in instruments:
+        places[instrument.base] = decimal_places(instrument.lot_size)
+        places[instrument.quote] = decimal_places(instrument.quantum)
+    return places
+
+
+def _check_number(name: str, text: str) -> None:
+    if not re.fullmatch(_NUMBER, text):
+        raise errors.illegal_characters(name, _NUMBER)
+    _, _, fraction = text.partition(".")
+    if len(fraction.rstrip("0")) > PLACES:
+        raise errors.too_precise(name)

@@ -1,0 +1,55 @@
+"""Composition root: settings -> dataset, journal, venue -> HTTP, and in scaled mode the clock that moves it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import closing
+
+import structlog
+from aiohttp import web
+from n1v1_common.lifecycle import Service, ServiceContext, run_service
+from n1v1_common.lifecycle.http import aiohttp_app
+
+from n1v1_exchange_simulator.application import install_venue
+from n1v1_exchange_simulator.journal import JournalError
+from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
+from n1v1_exchange_simulator.setup import open_journal, recovered_exchange, setup_of
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(context: ServiceContext) -> None:
+    replay, listen = context.settings.replay, context.settings.listen_of(context.service)
+    setup = setup_of(context.settings)
+    with closing(open_journal(setup)) as journal:
+        if journal.cut_off:
+            log.warning("cut a torn line off the journal", path=str(journal.path), torn=repr(journal.cut_off))
+        exchange = recovered_exchange(setup, journal)
+        broken: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
+
+        def add_venue(context: ServiceContext, app: web.Application) -> None:
+            mode, metrics = replay.mode, context.metrics
+            install_venue(app, exchange, setup.accounts, mode=mode, metrics=metrics, broken=broken)
+
+        async with aiohttp_app(add_venue)(context) as port:
+            context.announce(listen.host, port)
+            context.ready()
+            log.info("venue open", step=exchange.step, orders=len(exchange.venue.orders), mode=replay.mode)
+            if replay.mode == "scaled":
+                clock = advance_by_the_clock(exchange, speed=replay.speed, clock=SystemClock())
+                await context.run_tasks(_until_drained(context, broken), background=(clock,))
+            else:
+                await _until_drained(context, broken)
+
+
+async def _until_drained(context: ServiceContext, broken: asyncio.Future[JournalError]) -> None:
+    """Raises the JournalError that made the venue unable to go on."""
+    broken.add_done_callback(lambda _: context.drain())
+    await context.draining.wait()
+    if broken.done():
+        raise broken.result()
+
+
+def main() -> None:
+    sys.exit(run_service(Service(name="exchange_simulator", main=serve, http=None)))

@@ -1,0 +1,108 @@
+"""From the settings to what the venue is made of. What does not fit is said in one sentence: CannotStart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from n1v1.errors import N1v1Error
+from n1v1.simulation.venue import VenueRules
+from n1v1.values import to_ppb
+from n1v1_common.lifecycle import CannotStart
+from n1v1_common.settings.model import Settings
+from n1v1_research.datasets import Dataset, load
+from pydantic import SecretStr
+
+from n1v1_exchange_simulator.accounts import ApiAccount
+from n1v1_exchange_simulator.exchange import Exchange, history_identity
+from n1v1_exchange_simulator.journal import Journal, JournalError
+from n1v1_exchange_simulator.market import Market
+
+DEFAULT_DATASET = "coinbase-4h"
+BASIS_POINTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSetup:
+    market: Market
+    rules: VenueRules
+    accounts: tuple[ApiAccount, ...]
+    identity: dict[str, str]
+    journal_folder: Path
+    fsync: bool
+
+    @property
+    def cash(self) -> dict[str, int]:
+        """Opening quanta by account."""
+        return {account.name: account.cash_quanta for account in self.accounts}
+
+
+def setup_of(settings: Settings) -> VenueSetup:
+    """Reads the dataset. Raises CannotStart when it or the settings cannot make a venue."""
+    try:
+        dataset = _dataset_of(settings)
+        market = Market(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
+        rules = VenueRules(
+            fee_rate_ppb=to_ppb(settings.exchange.fee_rate_bps / BASIS_POINTS),
+            slippage_ppb=to_ppb(settings.exchange.slippage_bps / BASIS_POINTS),
+        )
+        accounts = (_account_of(settings, market),)
+    except N1v1Error as error:
+        raise CannotStart(str(error)) from error
+    cash = {account.name: account.cash_quanta for account in accounts}
+    return VenueSetup(
+        market=market,
+        rules=rules,
+        accounts=accounts,
+        identity=history_identity(market, dataset.id, rules, cash),
+        journal_folder=settings.paths.state_dir / "exchange_simulator" / "journal",
+        fsync=settings.servers.durability == "power_cut",
+    )
+
+
+def open_journal(setup: VenueSetup) -> Journal:
+    """Raises CannotStart; the caller closes the journal."""
+    try:
+        return Journal(setup.journal_folder, identity=setup.identity, fsync=setup.fsync)
+    except JournalError as error:
+        raise CannotStart(str(error)) from error
+
+
+def recovered_exchange(setup: VenueSetup, journal: Journal) -> Exchange:
+    """The venue as the journal left it. Raises CannotStart when the journal cannot be repeated."""
+    try:
+        return Exchange(setup.market, setup.rules, journal, setup.cash)
+    except JournalError as error:
+        raise CannotStart(str(error)) from error
+
+
+def _dataset_of(settings: Settings) -> Dataset:
+    wanted = settings.market
+    dataset = load(wanted.dataset or DEFAULT_DATASET, symbols=wanted.symbols, start=wanted.start, end=wanted.end)
+    if dataset.timeframe != wanted.timeframe:
+        raise CannotStart(
+            f"dataset {dataset.name} has bars of {dataset.timeframe}, but market.timeframe is {wanted.timeframe}"
+        )
+    return dataset
+
+
+def _account_of(settings: Settings, market: Market) -> ApiAccount:
+    account, instrument = settings.account, market.instruments[0]
+    if account.quote_currency != instrument.quote:
+        raise CannotStart(
+            f"account.quote_currency is {account.quote_currency}, but {instrument.symbol} is paid for in "
+            f"{instrument.quote}"
+        )
+    return ApiAccount(
+        name=account.id,
+        api_key=_revealed(settings.exchange.api_key, "exchange.api_key"),
+        api_secret=_revealed(settings.exchange.api_secret, "exchange.api_secret"),
+        cash_quanta=instrument.quanta(account.initial_balance),
+    )
+
+
+def _revealed(secret: SecretStr | None, name: str) -> str:
+    text = "" if secret is None else secret.get_secret_value()
+    if not text:
+        raise CannotStart(f"{name} is not set; the venue checks its clients' signatures with it")
+    return text

@@ -1,0 +1,233 @@
+"""What the venue knows after a restart, in process and after SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from n1v1.events import SubmitOrder
+from n1v1.ids import ClientOrderId
+from n1v1.values import OrderType, Side
+from n1v1_exchange_simulator.exchange import Exchange
+from n1v1_exchange_simulator.journal import JournalError
+
+KEY, SECRET = "key-of-main", "secret-of-main"
+
+
+def market_order(name: str, side: Side = Side.BUY) -> SubmitOrder:
+    return SubmitOrder(
+        client_order_id=ClientOrderId(name),
+        symbol="BTC-USD",
+        side=side,
+        type=OrderType.MARKET,
+        lots=100_000_000,
+    )
+
+
+def limit_order(name: str, *, dollars: int) -> SubmitOrder:
+    return SubmitOrder(
+        client_order_id=ClientOrderId(name),
+        symbol="ETH-USD",
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        lots=200_000_000,
+        limit_ticks=dollars * 100,
+    )
+
+
+def trade_a_little(exchange: Exchange) -> None:
+    exchange.advance(1)
+    exchange.submit("main", market_order("a"))
+    exchange.submit("other", limit_order("b", dollars=9))
+    exchange.submit("main", market_order("too much", Side.SELL))  # rejected, so not journalled
+    exchange.advance(2)
+    exchange.submit("main", limit_order("c", dollars=8))
+    exchange.cancel("main", "ETH-USD", "c")
+    exchange.submit("main", market_order("d", Side.SELL))
+
+
+def test_a_restart_repeats_the_history_exactly(make_exchange: Any) -> None:
+    exchange = make_exchange()
+    trade_a_little(exchange)
+    before = exchange.venue.state_hash()
+    recent = list(exchange.recent.of("BTC-USD"))
+
+    restarted = make_exchange()
+
+    assert restarted.step == 2
+    assert restarted.venue.state_hash() == before
+    assert list(restarted.recent.of("BTC-USD")) == recent
+    exchange.venue.advance(exchange.market.bars_at(3))
+    restarted.advance(3)
+    assert restarted.venue.state_hash() == exchange.venue.state_hash(), "and the future is the same, too"
+
+
+def test_a_report_keeps_its_number_over_a_restart(make_exchange: Any) -> None:
+    exchange = make_exchange()
+    trade_a_little(exchange)
+    restarted = make_exchange()
+    numbers: list[int] = []
+    restarted.on_report.append(lambda happened: numbers.append(happened.number))
+    restarted.advance(3)
+    # Six before: a, b and c accepted, a filled, c cancelled, d accepted.
+    assert numbers == [7]
+
+
+def test_a_journal_that_the_venue_contradicts_is_refused(make_exchange: Any, tmp_path: Path) -> None:
+    trade_a_little(make_exchange())
+    path = tmp_path / "journal" / "commands.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"number":"2"', b'"number":"7"'))
+    with pytest.raises(JournalError, match=r"line 6 of the journal cannot be repeated: order 7 was accepted once"):
+        make_exchange()
+
+
+# --- a real process -----------------------------------------------------------------------------------------
+
+
+def csv_of(*, first: int) -> str:
+    rows = ["open_time,open,high,low,close,volume"]
+    for number in range(20):
+        price = first + number
+        rows.append(
+            f"2020-01-0{1 + number // 6}T{4 * (number % 6):02}:00:00Z,{price},{price + 1},{price - 1},{price},5"
+        )
+    return "\n".join(rows)
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Path:
+    """Settings of a venue over a dataset of twenty 4-hour bars, on any free port."""
+    folder = tmp_path / "twenty-bars"
+    folder.mkdir()
+    (folder / "btc.csv").write_text(csv_of(first=100))
+    (folder / "dataset.toml").write_text(
+        'name = "twenty-bars"\ntimeframe = "4h"\n'
+        '[[instruments]]\nsymbol = "BTC-USD"\nbase = "BTC"\nquote = "USD"\nfile = "btc.csv"\n'
+    )
+    settings = {
+        "market": {"symbols": ["BTC-USD"], "dataset": str(folder)},
+        "exchange": {"api_key": KEY, "api_secret": SECRET},
+        "paths": {"state_dir": str(tmp_path / "state")},
+        "telemetry": {"log_format": "json"},
+    }
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(settings))
+    return path
+
+
+def double_the_fee(settings_file: Path) -> None:
+    settings = json.loads(settings_file.read_text())
+    settings["exchange"]["fee_rate_bps"] = "20"
+    settings_file.write_text(json.dumps(settings))
+
+
+@asynccontextmanager
+async def venue_process(settings_file: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """The service as its supervisor starts it, and its address; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "n1v1_exchange_simulator",
+        env=os.environ | {"N1V1_SETTINGS": str(settings_file)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process, await address_of(process, settings_file)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def address_of(process: asyncio.subprocess.Process, settings_file: Path) -> str:
+    run_file = settings_file.parent / "state" / "run" / "exchange_simulator.json"
+    async with asyncio.timeout(20):
+        while True:
+            if process.returncode is not None:
+                assert process.stderr is not None
+                raise AssertionError((await process.stderr.read()).decode())
+            if run_file.exists() and (found := json.loads(run_file.read_text()))["pid"] == process.pid:
+                return str(found["url"])
+            await asyncio.sleep(0.02)
+
+
+async def ask(method: str, url: str, parameters: dict[str, Any]) -> Any:
+    query = urlencode({"timestamp": time.time_ns() // 1_000_000, **parameters})
+    signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+    headers = {"X-MBX-APIKEY": KEY}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, f"{url}?{query}&signature={signature}", headers=headers) as response,
+    ):
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+
+async def advance_to(url: str, step: int) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/simulation/v1/advance", json={"step": step}) as response,
+    ):
+        assert response.status == 200, await response.text()
+
+
+async def everything_known(url: str) -> list[Any]:
+    return [
+        await ask("GET", f"{url}/api/v3/account", {}),
+        await ask("GET", f"{url}/api/v3/allOrders", {"symbol": "BTCUSD"}),
+        await ask("GET", f"{url}/api/v3/myTrades", {"symbol": "BTCUSD"}),
+    ]
+
+
+async def test_a_killed_venue_comes_back_with_the_same_trades_balances_and_ids(settings_file: Path) -> None:
+    order = {"symbol": "BTCUSD", "side": "BUY", "type": "MARKET", "quantity": "1"}
+    async with venue_process(settings_file) as (process, url):
+        for step in range(1, 6):
+            await advance_to(url, step)
+            await ask("POST", f"{url}/api/v3/order", order | {"newClientOrderId": f"order-{step}"})
+        before = await everything_known(url)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async with venue_process(settings_file) as (_, url):
+        assert await everything_known(url) == before
+        await advance_to(url, 5)
+        await advance_to(url, 6)
+        trades = await ask("GET", f"{url}/api/v3/myTrades", {"symbol": "BTCUSD", "fromId": 5})
+        assert [(trade["id"], trade["orderId"]) for trade in trades] == [(5, 5)]
+
+
+async def test_a_venue_asked_to_stop_ends_well(settings_file: Path) -> None:
+    async with venue_process(settings_file) as (process, url):
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as response:
+            assert (await response.json())["ready"] is True
+        async with aiohttp.ClientSession() as session:
+            await session.ws_connect(f"{url}/ws")
+            process.terminate()
+            async with asyncio.timeout(5):
+                assert await process.wait() == 0
+
+
+async def test_a_journal_of_another_configuration_stops_the_start_with_one_sentence(
+    settings_file: Path,
+) -> None:
+    async with venue_process(settings_file) as (process, _):
+        process.terminate()
+        await process.wait()
+    double_the_fee(settings_file)
+    with pytest.raises(AssertionError, match="was written for another configuration"):
+        async with venue_process(settings_file):
+            pass
