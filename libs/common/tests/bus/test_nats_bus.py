@@ -172,7 +172,7 @@ async def test_closing_ends_a_publish_that_waits_for_the_server(own_server: Nats
 async def test_a_hanging_server_is_reported_dead(own_server: NatsServer) -> None:
     reasons: list[str] = []
     async with opened(own_server, on_dead=reasons.append, watch_interval_s=0.1, watch_failures_max=3):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.4)  # four rounds without a complaint
         assert reasons == []
         own_server.pause()
         await eventually(lambda: truth(reasons))
@@ -185,7 +185,7 @@ async def test_a_server_that_stays_away_is_waited_for(own_server: NatsServer) ->
     async with opened(own_server, on_dead=reasons.append, watch_interval_s=0.2, watch_failures_max=2) as bus:
         own_server.kill()
         await eventually(lambda: disconnected(bus))
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.6)  # three rounds of the watchdog
         assert reasons == []
         await asyncio.to_thread(own_server.start)
         await eventually(lambda: connected(bus))

@@ -292,7 +292,8 @@ class Bus(Protocol):
     async def publish(self, messages: Sequence[Outgoing], *, retry_for_s: float = 0.0) -> list[Published]:
         """Store the messages in this order; at most IN_FLIGHT_MAX wait for their acknowledgement at a time.
 
-        retry_for_s: keep sending what has no answer, under the same message ids, for so long.
+        retry_for_s: keep sending what has no answer, under the same message ids, for so long. The order holds over
+            reconnects; only a message that a full or missing stream refused comes after its successors.
 
         Raises:
             PublishUnknown: some have no answer in time; nothing after the first such window was sent.
