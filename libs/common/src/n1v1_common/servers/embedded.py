@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -46,11 +47,16 @@ class EmbeddedServers:
         nats_monitoring_port: int = 0,
         redis_port: int = 0,
         postgres_port: int = 0,
+        without: Collection[str] = (),
     ) -> None:
-        """Raises StateFolderUnusable or WrongOwner: the folder is checked here, before anything starts."""
+        """without: names (nats, valkey, postgres) of those that are not started here, because yours run elsewhere.
+
+        Raises StateFolderUnusable or WrongOwner: the folder is checked here, before anything starts.
+        """
         folder = prepare_folder(state_dir) / "servers"
         logs = prepare_folder(state_dir / "logs")
         secrets = prepare_folder(folder)
+        self._without = frozenset(without)
         self._lock = FolderLock(folder, name="servers")
         self.nats = NatsServer(
             folder / "nats",
@@ -77,7 +83,9 @@ class EmbeddedServers:
 
     @property
     def all(self) -> tuple[EmbeddedServer, ...]:
-        return (self.nats, self.valkey, self.postgres)
+        """Those that are started here."""
+        every = (self.nats, self.valkey, self.postgres)
+        return tuple(server for server in every if server.name not in self._without)
 
     @property
     def urls(self) -> Urls:
@@ -92,13 +100,16 @@ class EmbeddedServers:
     @property
     def settings(self) -> dict[str, str]:
         """The same as settings, passwords included: what a service must be told to find them."""
-        return {
-            "bus.url": f"nats://{LOOPBACK}:{self.nats.port}",
-            "bus.user": NATS_USER,
-            "bus.password": self.nats.password,
-            "redis.url": self.valkey.url,
-            "postgres.dsn": self.postgres.url,
+        of_each = {
+            "nats": {
+                "bus.url": f"nats://{LOOPBACK}:{self.nats.port}",
+                "bus.user": NATS_USER,
+                "bus.password": self.nats.password,
+            },
+            "valkey": {"redis.url": self.valkey.url},
+            "postgres": {"postgres.dsn": self.postgres.url},
         }
+        return {key: value for server in self.all for key, value in of_each[server.name].items()}
 
     async def start(self) -> Self:
         """Start all three at the same time; when one fails, the others are stopped and its error is raised.
@@ -108,12 +119,19 @@ class EmbeddedServers:
             ServerError: see errors.
         """
         self._lock.acquire()
-        results = await asyncio.gather(*(server.start() for server in self.all), return_exceptions=True)
-        failures = [result for result in results if isinstance(result, BaseException)]
-        if failures:
+        try:
+            await self._start_all()
+        except BaseException:
             await self.stop()
-            raise failures[0]
+            raise
         return self
+
+    async def _start_all(self) -> None:
+        # All are heard before one error is raised: stopping while another is starting would miss it.
+        results = await asyncio.gather(*(server.start() for server in self.all), return_exceptions=True)
+        failure = next((result for result in results if isinstance(result, BaseException)), None)
+        if failure is not None:
+            raise failure
 
     async def stop(self) -> None:
         """Stop all three; harmless when they are not running."""

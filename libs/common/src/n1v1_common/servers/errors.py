@@ -75,7 +75,12 @@ class ServerFailed(ServerError):
         shown = f"\nThe end of {log}:\n{log_tail}" if log_tail else f" Its log {log} is empty."
         super().__init__(f"{server} {what}.{shown}")
         self.server = server
+        self.what = what
         self.log_tail = log_tail
+
+
+class NotReadyInTime(ServerFailed):
+    """It runs but never became ready. Starting it again would only double the wait."""
 
 
 def folder_error(folder: Path, error: OSError) -> StateFolderUnusable:

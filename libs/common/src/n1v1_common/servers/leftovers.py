@@ -19,7 +19,7 @@ def command_of(pid: int) -> str:
         except OSError:
             return ""
     ps = ["/bin/ps", "-p", str(pid), "-o", "command="]
-    return subprocess.run(ps, capture_output=True, check=False, text=True).stdout.strip()  # noqa: S603
+    return subprocess.run(ps, capture_output=True, check=False, text=True).stdout.strip()
 
 
 def recorded_pid(pid_file: Path) -> int | None:

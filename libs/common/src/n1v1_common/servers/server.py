@@ -7,7 +7,7 @@ import enum
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from n1v1_common.servers.errors import PortTaken, ServerFailed, folder_error
+from n1v1_common.servers.errors import NotReadyInTime, PortTaken, ServerFailed, folder_error
 from n1v1_common.servers.leftovers import wait_for_leftover
 from n1v1_common.servers.passwords import password_for
 from n1v1_common.servers.ports import claim_port
@@ -132,7 +132,8 @@ class EmbeddedServer(ABC):
         except BaseException as error:
             await self._process.stop()
             if isinstance(error, TimeoutError):
-                raise self._failed(f"did not answer within {READY_WITHIN_S:.0f} s") from error
+                what = f"did not answer within {READY_WITHIN_S:.0f} s"
+                raise NotReadyInTime(self.name, what, self.log, tail(self.log)) from error
             raise
 
     async def _answers(self, process: ChildProcess) -> None:

@@ -1,0 +1,1 @@
+"""The n1v1 command."""

@@ -1,0 +1,19 @@
+"""What a command says instead of a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CommandError(Exception):
+    """The command cannot do what was asked; the message says why and what to do. Exit code 1."""
+
+
+class NoStack(CommandError):
+    """Nothing runs from the state folder, and the command needs a running stack."""
+
+    def __init__(self, state_dir: Path) -> None:
+        super().__init__(
+            f"no stack runs from {state_dir}. Start one with: n1v1 up\n"
+            "(A stack in another folder is named with N1V1_STATE_DIR.)"
+        )

@@ -1,0 +1,1 @@
+"""The running stack: servers and services as supervised child processes of one state folder."""

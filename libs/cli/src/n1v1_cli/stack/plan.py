@@ -1,0 +1,118 @@
+"""Which processes a stack consists of, and what each is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from n1v1_common.servers.folders import prepare_folder
+from n1v1_common.servers.ports import LOOPBACK, claim_port
+from n1v1_common.settings.load import BUILT_IN, Loaded
+from n1v1_common.settings.model import Settings
+from n1v1_common.settings.service import SETTINGS_VARIABLE, dump_for_service
+
+from n1v1_cli.stack.service import ServiceSpec
+
+SIMULATOR = "exchange_simulator"
+
+# market_data comes last: it is what makes the others work, and a replay should find everybody listening.
+START_AFTER: Mapping[str, Sequence[str]] = {
+    SIMULATOR: (),
+    "signals": (),
+    "risk": (),
+    "execution": (SIMULATOR,),
+    "portfolio": (),
+    "reporting": (),
+    "market_data": (SIMULATOR, "signals", "risk", "execution", "portfolio"),
+}
+
+SERVICES = tuple(START_AFTER)
+
+# Which settings point at a server. One that somebody has set means a server of their own.
+SERVER_SETTINGS = {"nats": "bus.url", "valkey": "redis.url", "postgres": "postgres.dsn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The processes, and the settings file that those have which are not one of many."""
+
+    services: tuple[ServiceSpec, ...]
+    settings_file: Path
+    settings: Settings
+
+
+def servers_of_their_own(loaded: Loaded) -> set[str]:
+    """Names of the servers that the settings point elsewhere for, so that none is to be started here."""
+    return {name for name, setting in SERVER_SETTINGS.items() if loaded.origin_of(setting).source != BUILT_IN}
+
+
+def default_services(settings: Settings) -> tuple[str, ...]:
+    """All of them; without the simulator when a venue is named."""
+    is_simulated = settings.exchange.name == "simulator" and settings.exchange.rest_url is None
+    return tuple(name for name in SERVICES if name != SIMULATOR or is_simulated)
+
+
+def make_plan(
+    loaded: Loaded, state_dir: Path, *, services: Collection[str], server_settings: Mapping[str, str]
+) -> Plan:
+    """Choose ports, write a settings file for each process, and say what to run.
+
+    Ports are chosen here, so that a service that is started again is found where it was.
+
+    Raises:
+        PortTaken: a port given in the settings is in use.
+        ConfigError: the changes do not fit the settings.
+    """
+    changes: dict[str, object] = {"paths.state_dir": state_dir, **server_settings}
+    for service in services:
+        listen = loaded.settings.listen_of(service)
+        changes[f"services.{service}.port"] = claim_port(f"services.{service}.port", listen.port)
+    if SIMULATOR in services:
+        url = f"http://{LOOPBACK}:{changes[f'services.{SIMULATOR}.port']}"
+        changes |= {"exchange.rest_url": url, "exchange.ws_url": url.replace("http", "ws", 1)}
+    folder = prepare_folder(state_dir / "run")
+    everybody = folder / "settings.json"
+    settings = dump_for_service(loaded, everybody, changes)
+    specs: list[ServiceSpec] = []
+    for service in services:
+        if service == "signals" and settings.signals.worker_count > 1:
+            specs += _workers(loaded, folder, changes, settings.signals.worker_count)
+        else:
+            specs.append(_spec(service, service, everybody))
+    return Plan(_with_order(specs), everybody, settings)
+
+
+def _spec(name: str, service: str, settings_file: Path) -> ServiceSpec:
+    return ServiceSpec(name=name, module=f"n1v1_{service}", env={SETTINGS_VARIABLE: str(settings_file)})
+
+
+def _workers(loaded: Loaded, folder: Path, changes: Mapping[str, object], count: int) -> list[ServiceSpec]:
+    specs = []
+    for index in range(count):
+        name = f"signals-{index}"
+        port = changes["services.signals.port"] if index == 0 else claim_port(name, 0)
+        own = {"signals.worker_index": index, "services.signals.port": port}
+        path = folder / f"settings-{name}.json"
+        dump_for_service(loaded, path, {**changes, **own})
+        specs.append(_spec(name, "signals", path))
+    return specs
+
+
+def _with_order(specs: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    names_of: dict[str, list[str]] = {}
+    for spec in specs:
+        names_of.setdefault(spec.module, []).append(spec.name)
+    return tuple(
+        ServiceSpec(
+            name=spec.name,
+            module=spec.module,
+            env=spec.env,
+            after=[
+                name
+                for service in START_AFTER[spec.module.removeprefix("n1v1_")]
+                for name in names_of.get(f"n1v1_{service}", ())
+            ],
+        )
+        for spec in specs
+    )
