@@ -207,6 +207,11 @@ def test_an_unknown_environment_variable_is_an_error_too() -> None:
     assert "did you mean exchange.testnet?" in said
 
 
+def test_a_variable_with_one_underscore_too_few_is_not_overlooked() -> None:
+    said = _problem(env={"N1V1_MARKET__TIMEFRAME": "1h"})
+    assert said.endswith("settings begin with two underscores: N1V1__MARKET__TIMEFRAME")
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -306,6 +311,8 @@ def test_the_hash_depends_on_values_only_and_not_on_secrets_or_where_they_were_w
     assert load([path], {"N1V1__EXCHANGE__API_KEY": "k"}, ()).hash != load([path], {}, ("market.timeframe=1h",)).hash
     assert load((), {}, ("exchange.api_key=a",)).hash == load((), {}, ("exchange.api_key=b",)).hash
     assert load((), {}, ("risk_management.max_drawdown=0.3",)).hash != base.hash
+    elsewhere = ("paths.state_dir=/somewhere", "services.risk.port=8123")
+    assert load([path], {}, elsewhere).hash == base.hash
 
 
 def test_an_unknown_key_cannot_be_explained_and_a_section_lists_its_settings() -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from n1v1_common.lifecycle.errors import CannotStart, PortTaken
+from n1v1_common.lifecycle.probe_server import serve_probes
 from n1v1_common.lifecycle.probes import PATHS, Probes
 
 if TYPE_CHECKING:
@@ -47,8 +48,17 @@ def listening_socket(host: str, port: int, *, service: str) -> socket.socket:
 
 
 def probes_only() -> HttpPart:
-    """The three probes and nothing else."""
-    return aiohttp_app(lambda _context, _app: None)
+    """The three probes and nothing else, without an HTTP library."""
+
+    @asynccontextmanager
+    async def part(context: ServiceContext) -> AsyncIterator[int]:
+        listen = context.settings.listen_of(context.service)
+        bound = listening_socket(listen.host, listen.port, service=context.service)
+        port: int = bound.getsockname()[1]
+        async with serve_probes(context.probes, bound):
+            yield port
+
+    return part
 
 
 def aiohttp_app(add_routes: Callable[[ServiceContext, web.Application], None]) -> HttpPart:

@@ -61,6 +61,10 @@ def _from_file(path: Path) -> Layer:
 
 def _from_environment(env: Mapping[str, str]) -> Layer:
     """N1V1__MARKET__TIMEFRAME=1h. An empty value counts as not set, as compose files pass what is missing."""
+    for variable, _text in _set_variables(env, "N1V1_"):
+        if "__" in variable and not variable.startswith(ENVIRONMENT_PREFIX):
+            meant = ENVIRONMENT_PREFIX + variable.removeprefix("N1V1_")
+            raise ConfigError([f"environment {variable}: settings begin with two underscores: {meant}"])
     layer = {}
     for variable, text in _set_variables(env, ENVIRONMENT_PREFIX):
         key = tuple(variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))

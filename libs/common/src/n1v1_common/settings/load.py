@@ -39,6 +39,9 @@ CHOSEN_FOR_LIVE: tuple[Key, ...] = (
 )
 """What can lose money has a default for paper only; in live mode somebody must have written it down."""
 
+WHERE_NOT_WHAT = ("paths", "services")
+"""Sections that say where things run, and so are no part of the hash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -61,8 +64,14 @@ class Loaded:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the settings without secrets. The same settings from other files have the same hash."""
-        canonical = json.dumps(_plain(self.settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """SHA-256 of the settings, without secrets and without where on this machine things run.
+
+        The same settings from other files, or in another state folder, have the same hash.
+        """
+        plain = _plain(self.settings)
+        for section in WHERE_NOT_WHAT:
+            del plain[section]
+        canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def origin_of(self, name: str) -> Origin:
