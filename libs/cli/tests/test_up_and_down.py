@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -61,20 +60,16 @@ def test_a_detached_stack_is_shown_read_and_stopped(detached: Path) -> None:
 
 
 def test_ctrl_c_stops_everything_and_leaves_nothing_running(fake_services: Path, state_dir: Path) -> None:
-    up = subprocess.Popen(
-        [sys.executable, "-m", "n1v1_cli", "up", *PROCESS_ONLY],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert up.stdout is not None
-    for line in up.stdout:
-        if line.startswith("ready after"):
-            break
-    pids = processes(state_dir)
-    up.send_signal(signal.SIGINT)
-    rest = up.stdout.read()
-    assert up.wait() == 130
+    command = [sys.executable, "-m", "n1v1_cli", "up", *PROCESS_ONLY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        for line in up.stdout:
+            if line.startswith("ready after"):
+                break
+        pids = processes(state_dir)
+        up.send_signal(signal.SIGINT)
+        rest = up.stdout.read()
+    assert up.returncode == 130
     assert "Traceback" not in rest
     assert [command_of(pid) for pid in pids] == [""] * 10
 

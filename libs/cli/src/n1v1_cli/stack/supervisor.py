@@ -108,7 +108,7 @@ class Supervisor:
         await asyncio.wait((everyone, self._failure), return_when=asyncio.FIRST_COMPLETED)
         if self._failure.done():
             everyone.cancel()
-            await asyncio.wait((everyone,))
+            await asyncio.gather(everyone, return_exceptions=True)
             raise self._failure.result()
 
     async def until_restarted(self, name: str) -> None:
