@@ -1,0 +1,1 @@
+"""reporting: hears everything that happens to an account, keeps it, and answers questions about it."""

@@ -1,0 +1,3 @@
+from n1v1_reporting.main import main
+
+main()
