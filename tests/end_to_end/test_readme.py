@@ -41,7 +41,7 @@ class ReadmeCommand:
 
 
 def commands_of(readme: str) -> list[ReadmeCommand]:
-    """The command lines of all ```bash and ```console blocks. In console blocks they follow `$ `; the rest is output."""
+    """The command lines of all ```bash and ```console blocks; in console blocks they follow `$ `."""
     found: list[ReadmeCommand] = []
     kind, directive, open_text, open_line = "", "", "", 0
     for number, line in enumerate(readme.splitlines(), start=1):
