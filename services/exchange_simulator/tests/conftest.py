@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from n1v1_exchange_simulator.application import Streams, install_venue
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import Market
+from n1v1_exchange_simulator.simulation_api import Mode
 from n1v1_research.datasets import Dataset
 
 FOUR_HOURS = 4 * 3_600_000_000_000
@@ -88,11 +90,23 @@ class Served:
     streams: Streams
 
 
-@pytest.fixture
-async def served(make_exchange: MakeExchange) -> AsyncIterator[Served]:
-    exchange = make_exchange()
+@asynccontextmanager
+async def serving(exchange: Exchange, mode: Mode) -> AsyncIterator[Served]:
     broken: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
     application = web.Application()
-    streams = install_venue(application, exchange, [MAIN, OTHER], mode="lockstep", metrics=Metrics(), broken=broken)
+    streams = install_venue(application, exchange, [MAIN, OTHER], mode=mode, metrics=Metrics(), broken=broken)
     async with TestServer(application) as server:
         yield Served(exchange, str(server.make_url("")).rstrip("/"), broken, streams)
+
+
+@pytest.fixture
+async def served(make_exchange: MakeExchange) -> AsyncIterator[Served]:
+    async with serving(make_exchange(), "lockstep") as venue:
+        yield venue
+
+
+@pytest.fixture
+async def served_by_the_clock(make_exchange: MakeExchange) -> AsyncIterator[Served]:
+    """In scaled mode; the test moves the clock."""
+    async with serving(make_exchange(loops=True), "scaled") as venue:
+        yield venue

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import ccxt
 import ccxt.async_support as ccxt_async
 import ccxt.pro as ccxt_pro
 import pytest
@@ -204,6 +205,21 @@ async def test_bars_tickers_and_the_book_can_be_fetched(served: Any, client: Cli
     assert (await client.fetch_bids_asks())["ETH/USD"]["bid"] == "12.00000000"
     assert (await client.fetch_last_prices())["BTC/USD"]["price"] == "103.00000000"
     assert len((await client.fetch_order_book("BTC/USD"))["asks"]) == 1
+
+
+async def test_the_blocking_ccxt_trades_too(served: Any) -> None:
+    advance(served)
+    blocking = ccxt.binance(config(served.url))
+
+    def trade() -> Any:
+        blocking.create_order("ETH/USD", "limit", "buy", "3", "11.5", {"timeInForce": "IOC"})
+        return blocking.fetch_orders("ETH/USD")
+
+    (order,) = await asyncio.to_thread(trade)
+    assert (order["status"], order["timeInForce"], order["price"]) == ("open", "IOC", "11.50000000")
+    advance(served)
+    (trade_made,) = await asyncio.to_thread(blocking.fetch_my_trades, "ETH/USD")
+    assert trade_made["price"] == "11.00000000", "the open is better than the limit"
 
 
 async def test_closed_bars_are_pushed(served: Any, streaming_client: Client) -> None:

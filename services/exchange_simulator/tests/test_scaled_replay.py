@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import aiohttp
 import pytest
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.exchange import Exchange
@@ -73,3 +74,22 @@ async def test_a_restart_in_the_second_round_goes_on_where_it_was(make_exchange:
     clock = await run(restarted, speed=FOUR_HOURS_S, until=1.5)
     assert clock.due == [1.0]
     assert restarted.step == 16
+
+
+async def test_nobody_can_advance_a_venue_that_runs_by_the_clock(served_by_the_clock: Any) -> None:
+    url = f"{served_by_the_clock.url}/simulation/v1"
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/advance", json={"step": 1}) as response:
+            assert response.status == 409
+            assert "runs by itself" in (await response.json())["error"]
+        async with session.get(f"{url}/clock") as response:
+            assert (await response.json())["mode"] == "scaled"
+
+
+async def test_bars_missed_on_the_stream_can_be_fetched_again(served_by_the_clock: Any) -> None:
+    await run(served_by_the_clock.exchange, speed=FOUR_HOURS_S, until=20.5)
+    url = f"{served_by_the_clock.url}/api/v3/klines?symbol=BTCUSD&interval=4h&limit=5"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        rows = await response.json()
+    bars = served_by_the_clock.exchange.recent.of("BTC-USD")
+    assert [row[0] for row in rows] == [bar.open_ns // 1_000_000 for bar in bars][-5:]

@@ -14,7 +14,7 @@ from n1v1_common.lifecycle.http import aiohttp_app
 from n1v1_exchange_simulator.application import install_venue
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
-from n1v1_exchange_simulator.setup import open_journal, recovered_exchange, setup_of
+from n1v1_exchange_simulator.settings import open_journal, recovered_exchange, setup_of
 
 log = structlog.get_logger(__name__)
 
