@@ -56,7 +56,7 @@ STRATEGY_STATE = BucketSpec(
 
 
 def stream_of(subject: str) -> StreamSpec:
-    """The stream that keeps a subject (wildcards allowed behind its first token). Raises LookupError for a stray one."""
+    """The stream that keeps a subject (wildcards allowed behind its first token). Raises LookupError for none."""
     for stream in ALL_STREAMS:
         if subject.split(".", 1)[0] in {kept.split(".", 1)[0] for kept in stream.subjects}:
             return stream

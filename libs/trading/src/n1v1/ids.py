@@ -47,6 +47,10 @@ def fill_id(venue: str, symbol: str, trade: TradeId) -> FillId:
     return FillId(f"{venue}:{symbol}:{trade}")
 
 
+def bar_id(symbol: str, timeframe: str, close_ns: int) -> str:
+    return f"bar:{correlation_id(symbol, close_ns)}:{timeframe}"
+
+
 def correlation_id(symbol: str, bar_close_ns: int) -> str:
     """Names everything that one bar set in motion."""
     return f"{symbol}@{bar_close_ns // 1_000_000_000}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from n1v1_common.servers.folders import prepare_folder
 from n1v1_common.servers.ports import LOOPBACK, claim_port
@@ -48,9 +49,9 @@ def servers_of_their_own(loaded: Loaded) -> set[str]:
 
 
 def default_services(settings: Settings) -> tuple[str, ...]:
-    """All of them; without the simulator when a venue is named."""
-    is_simulated = settings.exchange.name == "simulator" and settings.exchange.rest_url is None
-    return tuple(name for name in SERVICES if name != SIMULATOR or is_simulated)
+    """All of them; without the simulator when a venue of its own is named, or in live mode."""
+    simulates = settings.is_simulated and settings.exchange.rest_url is None
+    return tuple(name for name in SERVICES if name != SIMULATOR or simulates)
 
 
 def make_plan(
@@ -71,6 +72,8 @@ def make_plan(
     if SIMULATOR in services:
         url = f"http://{LOOPBACK}:{changes[f'services.{SIMULATOR}.port']}"
         changes |= {"exchange.rest_url": url, "exchange.ws_url": url.replace("http", "ws", 1)}
+        if loaded.settings.exchange.api_key is None:
+            changes |= {"exchange.api_key": token_hex(16), "exchange.api_secret": token_hex(32)}
     folder = prepare_folder(state_dir / "run")
     everybody = folder / "settings.json"
     settings = dump_for_service(loaded, everybody, changes)

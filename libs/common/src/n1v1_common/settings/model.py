@@ -346,6 +346,21 @@ class Settings(Section):
     paths: StatePaths = Field(default_factory=StatePaths)
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether orders go to the exchange simulator: always, except in live mode."""
+        return self.environment.mode != "live"
+
+    @property
+    def is_lockstep(self) -> bool:
+        """Whether the market waits for the stack."""
+        return self.is_simulated and self.replay.mode == "lockstep"
+
+    @property
+    def venue(self) -> str:
+        """Where orders go: the simulator, or in live mode the exchange."""
+        return "simulator" if self.is_simulated else self.exchange.name
+
+    @property
     def spans_dir(self) -> Path:
         """Folder of the local span store."""
         return self.telemetry.spans_dir or self.paths.state_dir / "spans"

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import count
 from typing import Any, Protocol
 
 import orjson
@@ -27,7 +28,7 @@ from n1v1_common.codec.codec import subject_filter
 from n1v1_common.stage.contexts import TraceContexts
 from n1v1_common.storage.errors import SeenBefore, StorageError
 from n1v1_common.storage.journal import Cursor, Effect, Journal, Step
-from n1v1_common.streams import stream_of
+from n1v1_common.streams import ALL_STREAMS, stream_of
 from n1v1_common.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -80,7 +81,7 @@ class StageLoop:
         self._handler = handler
         self._hears = tuple(hears)
         self._contexts = contexts
-        self._initial = initial
+        self._initial = orjson.dumps(initial)
         self._cursors: dict[str, Cursor] = {}
         self._created_ns: dict[str, int] = {}
         self._lock = asyncio.Lock()
@@ -90,39 +91,37 @@ class StageLoop:
         self._poison = metrics.counter("n1v1_dead_letters_total", stage=name, reason="handler")
         self._seconds = metrics.histogram("n1v1_handling_seconds", durable=name)
 
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[Callable[[], Any]]:
-        """Restore, publish what a previous life left unpublished, subscribe; yields the coroutine function to run."""
+    async def run(self, *, ready: Callable[[], None], draining: asyncio.Event) -> None:
+        """Restore, publish what a previous life left unpublished, then work until told to drain."""
+        subscriptions = await self._start()
+        async with self._lock:
+            await self._handler.after_step()
+        ready()
+        async with asyncio.TaskGroup() as tasks:
+            house = tasks.create_task(self._keep_house())
+            consuming = [tasks.create_task(self._consume(subscription)) for subscription in subscriptions]
+            await _first(draining, consuming)
+            await self._bus.drain()
+            await asyncio.wait(consuming)
+            house.cancel()
+        await self._journal.mark_sent()
+
+    async def _start(self) -> list[Subscription]:
         await self._reload()
         streams: dict[str, list[str]] = {}
         for event in self._hears:
             pattern = subject_filter(event)
             streams.setdefault(stream_of(pattern).name, []).append(pattern)
-        for stream in streams:
-            await self._journal.restore_stream(stream)
+        for stream in ALL_STREAMS:
+            await self._journal.restore_stream(stream.name)
         pending = await self._journal.publish_pending()
         if pending:
             log.info("published what was left over", messages=pending)
-        subscriptions = [await self._subscribe(stream, tuple(patterns)) for stream, patterns in streams.items()]
-        async with self._lock:
-            await self._handler.after_step()
+        return [await self._subscribe(stream, tuple(patterns)) for stream, patterns in streams.items()]
 
-        async def run() -> None:
-            async with asyncio.TaskGroup() as tasks:
-                for subscription in subscriptions:
-                    tasks.create_task(self._consume(subscription))
-
-        try:
-            yield run
-        finally:
-            for subscription in subscriptions:
-                await subscription.close()
-            async with self._lock:
-                await self._journal.mark_sent()
-
-    async def keep_house(self) -> None:
+    async def _keep_house(self) -> None:
         """Mark messages as sent and forget old ones, for as long as the service lives."""
-        for tick in range(10**12):
+        for tick in count():
             await asyncio.sleep(HOUSEKEEPING_S)
             async with self._lock:
                 await self._journal.mark_sent()
@@ -132,15 +131,13 @@ class StageLoop:
     async def act(self, decide: Callable[[], Sequence[Event]]) -> None:
         """A step that no message caused: a timer, an answer from outside."""
         async with self._lock:
-            await self.act_within_step(decide)
+            await self.commit_within_step(decide)
             await self._handler.after_step()
 
-    async def act_within_step(self, decide: Callable[[], Sequence[Event]]) -> None:
-        """The same for handlers, which run inside a step already."""
+    async def commit_within_step(self, decide: Callable[[], Sequence[Event]]) -> None:
+        """The same for handlers, which run inside a step already. The state is stored even when nothing is said."""
         since_ns = time.time_ns()
-        events = list(decide())
-        if events:
-            await self._commit([], {}, events, since_ns)
+        await self._commit([], {}, list(decide()), since_ns)
 
     async def _subscribe(self, stream: str, patterns: tuple[str, ...]) -> Subscription:
         position = await self._bus.stream_position(stream)
@@ -199,6 +196,8 @@ class StageLoop:
         self._repeated.inc(len(batch) - len(left))
         if left:
             await self._work(left)
+        else:
+            await self._handler.after_step()
 
     async def _step(self, batch: Sequence[Delivery]) -> None:
         since_ns = time.time_ns()
@@ -254,12 +253,19 @@ class StageLoop:
         saved = await self._journal.load()
         self._cursors = dict(saved.cursors)
         if saved.state is None:
-            self._handler.restore(self._initial)
+            self._handler.restore(orjson.loads(self._initial))
             self._contexts.restore({})
             return
         state = orjson.loads(saved.state)
         self._handler.restore(state["handler"])
         self._contexts.restore(state["contexts"])
+
+
+async def _first(event: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until the event is set or one of the tasks has ended."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 def _msg_id(delivery: Delivery) -> str:

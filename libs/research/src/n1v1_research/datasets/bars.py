@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from n1v1.errors import InvalidData, InvalidValue
 from n1v1.events import BarClosed, GapFound
-from n1v1.ids import correlation_id
+from n1v1.ids import bar_id, correlation_id
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument, decimal_places, to_units
 
@@ -72,7 +72,7 @@ class BarTable:
         symbol, close_ns = self.instrument.symbol, open_ns + self._step_ns
         correlation = correlation_id(symbol, close_ns)
         return BarClosed(
-            id=f"bar:{correlation}:{self.timeframe}",
+            id=bar_id(symbol, self.timeframe, close_ns),
             ts_ns=close_ns,
             correlation_id=correlation,
             symbol=symbol,

@@ -104,6 +104,7 @@ class Order:
     decided_ns: int
     valid_until_ns: int
     correlation_id: str
+    reduce_only: bool
     state: OrderState = OrderState.SUBMITTED
     attempt: int = 1
     filled_lots: int = 0
@@ -125,6 +126,7 @@ class Order:
             decided_ns=approved.ts_ns,
             valid_until_ns=approved.valid_until_ns,
             correlation_id=approved.correlation_id,
+            reduce_only=approved.reduce_only,
         )
 
     @property

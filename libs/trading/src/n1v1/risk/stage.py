@@ -59,6 +59,7 @@ class Risk:
         self._partitions = frozenset(range(signal_partitions))
         self._view = AccountView()
         self._breaker: str | None = None
+        self._breaker_version = 0
         self._batches: dict[int, Batch] = {}
         self._decided_ns = -1
 
@@ -66,6 +67,11 @@ class Risk:
     def breaker_reason(self) -> str | None:
         """Why the breaker is open; None while it is closed."""
         return self._breaker
+
+    @property
+    def breaker_version(self) -> int:
+        """Counts the changes of the breaker."""
+        return self._breaker_version
 
     def handle(self, event: Event) -> list[Event]:
         match event:
@@ -96,6 +102,9 @@ class Risk:
             return []
         missing = [f"signals partition {partition}" for partition in sorted(self._partitions - batch.partitions)]
         return missing if batch.equity else [*missing, "equity"]
+
+    def undecided_signal_ids(self) -> set[str]:
+        return {id_ for batch in self._batches.values() for id_ in batch.signals}
 
     def decide_without_waiting(self, ts_ns: int) -> list[Event]:
         """Decide a batch whose time to wait is over with what has arrived. It needs the equity at least."""
@@ -152,6 +161,7 @@ class Risk:
 
     def _set_breaker(self, cause: Event, reason: str, *, open_: bool, actor: str) -> BreakerChanged:
         self._breaker = reason if open_ else None
+        self._breaker_version += 1
         return BreakerChanged(
             id=f"breaker:{self._account}:{cause.id}",
             ts_ns=cause.ts_ns,
@@ -219,13 +229,14 @@ class Risk:
         return {
             "view": self._view.snapshot(),
             "breaker": self._breaker,
+            "breaker_version": self._breaker_version,
             "decided_ns": self._decided_ns,
             "batches": [[time, _batch_snapshot(batch)] for time, batch in self._batches.items()],
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self._view = AccountView.restored(saved["view"])
-        self._breaker = saved["breaker"]
+        self._breaker, self._breaker_version = saved["breaker"], int(saved["breaker_version"])
         self._decided_ns = int(saved["decided_ns"])
         self._batches = {int(time): _batch_restored(batch) for time, batch in saved["batches"]}
 

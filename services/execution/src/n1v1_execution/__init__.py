@@ -1,0 +1,1 @@
+"""The execution service: orders, each sent at most once per attempt and accounted for whatever is killed."""

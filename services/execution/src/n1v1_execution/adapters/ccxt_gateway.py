@@ -1,0 +1,213 @@
+"""Any venue that ccxt speaks to, seen as an OrderGateway.
+
+ccxt is used for what it is good at, the wire; amounts go out as exact text and come back as text, because its floats
+lose money. It never retries: a request without an answer leaves the order in doubt, and only we may decide that.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import ccxt.async_support as ccxt
+import structlog
+from n1v1.errors import N1v1Error
+from n1v1.events import SubmitOrder, VenueAccepted, VenueClosed, VenueFilled, VenueRejected, VenueReport
+from n1v1.execution.orders import Order
+from n1v1.ids import ClientOrderId, TradeId, VenueOrderId
+from n1v1.rounding import notional
+from n1v1.values import Instrument, Liquidity, OrderType
+from n1v1_common.settings.model import Exchange
+from n1v1_common.telemetry.metrics import Metrics
+
+from n1v1_execution.ports import VenueTrouble
+
+log = structlog.get_logger()
+
+TIMEOUT_MS = 5_000
+MS_NS = 1_000_000
+
+IN_DOUBT = (ccxt.NetworkError, ccxt.OperationFailed)
+"""The request may have been carried out: time-out, reset, 5xx after acceptance."""
+
+
+class UnsupportedCommission(N1v1Error):
+    """A commission in an asset that the ledger cannot book yet."""
+
+
+@asynccontextmanager
+async def opened_gateway(
+    venue: str, exchange: Exchange, instruments: Iterable[Instrument], metrics: Metrics
+) -> AsyncIterator[CcxtGateway]:
+    """A gateway whose markets are loaded. Raises VenueTrouble when the venue cannot be reached."""
+    client = _client(venue, exchange)
+    try:
+        try:
+            await client.load_markets()
+        except IN_DOUBT as error:
+            raise VenueTrouble(f"the venue's markets could not be loaded: {error}") from error
+        yield CcxtGateway(client, instruments, metrics)
+    finally:
+        await client.close()
+
+
+class CcxtGateway:
+    def __init__(self, client: Any, instruments: Iterable[Instrument], metrics: Metrics) -> None:
+        self._client = client
+        self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._metrics = metrics
+
+    async def submit(self, order: SubmitOrder) -> VenueAccepted | VenueRejected:
+        instrument = self._instruments[order.symbol]
+        price = None if order.limit_ticks is None else str(instrument.price(order.limit_ticks))
+        parameters: dict[str, str] = {"newClientOrderId": order.client_order_id}
+        if order.type is OrderType.LIMIT:
+            parameters["timeInForce"] = order.time_in_force
+        amount = f"{instrument.quantity(order.lots):f}"
+        arguments = (_unified(order.symbol), order.type.lower(), order.side.lower(), amount, price, parameters)
+        try:
+            answer = await self._ask("submit", self._client.create_order(*arguments))
+        except ccxt.AuthenticationError:
+            raise  # our keys are wrong: nothing that a retry or a rejection could mend
+        except ccxt.ExchangeError as error:
+            return _rejection(order, error)
+        return VenueAccepted(
+            ts_ns=int(answer["timestamp"]) * MS_NS,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            venue_order_id=VenueOrderId(str(answer["id"])),
+        )
+
+    async def find(self, order: Order) -> Sequence[VenueReport]:
+        symbol, client_order_id = _unified(order.symbol), order.client_order_id
+        try:
+            found = await self._ask(
+                "find", self._client.fetch_order(None, symbol, {"origClientOrderId": client_order_id})
+            )
+        except ccxt.OrderNotFound:
+            return []
+        reports: list[VenueReport] = [_accepted(order, found)]
+        if self._lots(order.symbol, found["filled"]) > order.filled_lots:
+            trades = await self._ask("trades", self._client.fetch_order_trades(found["id"], symbol))
+            reports += [self._filled(order, trade) for trade in trades]
+        return [*reports, *self._closed(order, found)]
+
+    async def _ask(self, request: str, answer: Any) -> Any:
+        """Await one request of ccxt's. Raises VenueTrouble for every failure that leaves its effect open."""
+        began = time.perf_counter()
+        outcome = "answered"
+        try:
+            return await answer
+        except IN_DOUBT as error:
+            outcome = "in doubt"
+            raise VenueTrouble(f"{request}: {type(error).__name__}: {error}") from error
+        except ccxt.ExchangeError:
+            outcome = "refused"
+            raise
+        finally:
+            seconds = self._metrics.histogram("execution_venue_seconds", request=request, outcome=outcome)
+            seconds.observe(time.perf_counter() - began)
+
+    def _filled(self, order: Order, trade: Mapping[str, Any]) -> VenueFilled:
+        instrument = self._instruments[order.symbol]
+        lots, ticks = instrument.lots(trade["amount"]), instrument.ticks(trade["price"])
+        commission = trade["fee"] or {"cost": "0", "currency": instrument.quote}
+        if commission["currency"] != instrument.quote:
+            raise UnsupportedCommission(
+                f"trade {trade['id']} of {order.symbol}: commission in {commission['currency']}, "
+                f"only {instrument.quote} can be booked"
+            )
+        return VenueFilled(
+            ts_ns=int(trade["timestamp"]) * MS_NS,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            trade_id=TradeId(str(trade["id"])),
+            side=order.side,
+            lots=lots,
+            ticks=ticks,
+            value=notional(instrument, ticks=ticks, lots=lots),
+            fee=instrument.quanta(str(commission["cost"])),
+            liquidity=Liquidity.MAKER if trade["takerOrMaker"] == "maker" else Liquidity.TAKER,
+        )
+
+    def _closed(self, order: Order, found: Mapping[str, Any]) -> list[VenueReport]:
+        if found["status"] not in ("canceled", "expired"):
+            return []
+        return [
+            VenueClosed(
+                ts_ns=int(found["lastUpdateTimestamp"] or found["timestamp"]) * MS_NS,
+                client_order_id=order.client_order_id,
+                symbol=order.symbol,
+                remaining_lots=order.lots - self._lots(order.symbol, found["filled"]),
+                expired=found["status"] == "expired",
+                reason=f"the venue says {found['status']}",
+            )
+        ]
+
+    def _lots(self, symbol: str, quantity: Any) -> int:
+        return self._instruments[symbol].lots(str(quantity or "0"))
+
+
+def _client(venue: str, exchange: Exchange) -> Any:
+    """ccxt's client for the venue; `simulator` is Binance's protocol at the simulator's address."""
+    secret = exchange.api_secret.get_secret_value() if exchange.api_secret else ""
+    key = exchange.api_key.get_secret_value() if exchange.api_key else ""
+    options: dict[str, Any] = {
+        "apiKey": key,
+        "secret": secret,
+        "timeout": TIMEOUT_MS,
+        "enableRateLimit": venue != "simulator",
+        "number": str,
+        "options": {
+            "fetchMarkets": {"types": ["spot"]},
+            "fetchMargins": False,
+            "fetchCurrencies": False,
+            "createOrder": {"quoteOrderQty": False},
+            "recvWindow": exchange.recv_window_ms,
+            "warnOnFetchOpenOrdersWithoutSymbol": False,
+        },
+    }
+    if exchange.rest_url:
+        base = exchange.rest_url.rstrip("/")
+        options["urls"] = {
+            "api": {
+                "public": f"{base}/api/v3",
+                "private": f"{base}/api/v3",
+                "v1": f"{base}/api/v1",
+                "sapi": f"{base}/sapi/v1",
+            }
+        }
+    return getattr(ccxt, "binance" if venue == "simulator" else venue)(options)
+
+
+def _unified(symbol: str) -> str:
+    """ccxt writes BTC/USD where we write BTC-USD."""
+    return symbol.replace("-", "/")
+
+
+def _accepted(order: Order, found: Mapping[str, Any]) -> VenueAccepted:
+    return VenueAccepted(
+        ts_ns=int(found["timestamp"]) * MS_NS,
+        client_order_id=ClientOrderId(order.client_order_id),
+        symbol=order.symbol,
+        venue_order_id=VenueOrderId(str(found["id"])),
+    )
+
+
+def _rejection(order: SubmitOrder, error: Exception) -> VenueRejected:
+    """The venue's no. 'Duplicate order sent' is none: it means that the order exists."""
+    text = str(error)
+    if "Duplicate order" in text:
+        raise VenueTrouble(f"the venue says the order exists already: {text}") from error
+    code = re.search(r'"code":\s*(-?\d+)', text)
+    message = re.search(r'"msg":\s*"([^"]*)"', text)
+    return VenueRejected(
+        ts_ns=0,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        code=int(code.group(1)) if code else 0,
+        reason=message.group(1) if message else text,
+    )

@@ -1,0 +1,1 @@
+"""The market_data service: closed bars from a venue, for everybody."""

@@ -1,0 +1,1 @@
+"""The wires to sources of bars."""

@@ -1,0 +1,1 @@
+"""The portfolio service: the books of the account."""

@@ -1,0 +1,1 @@
+"""The risk service: the only way to an order."""

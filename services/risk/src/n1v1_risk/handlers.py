@@ -1,0 +1,116 @@
+"""The risk stage behind the bus: commits its verdicts, and shows the breaker to the other services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import structlog
+from n1v1.events import BreakerChanged, Event, OrderApproved, OrderRefused, SignalsComplete
+from n1v1.risk.stage import Risk
+from n1v1_common.stage.loop import StageLoop
+from n1v1_common.state.breaker import BreakerFlags
+from n1v1_common.state.errors import StateUnavailable
+from n1v1_common.storage.journal import Effect
+from n1v1_common.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+SHOW_EVERY_S = 1.0
+
+
+class RiskHandler:
+    """account: whose risk this is. The breaker's state is in the journal; the flag is a copy that others read."""
+
+    def __init__(self, *, account: str, stage: Risk, flags: BreakerFlags, metrics: Metrics) -> None:
+        self._account = account
+        self._stage = stage
+        self._flags = flags
+        self._metrics = metrics
+        self._breaker_gauge = metrics.gauge("risk_breaker_open", account=account)
+        self._must_show = True
+        self.undecided: dict[int, float] = {}
+
+    async def handle(self, event: Event) -> Sequence[Event]:
+        said = self._stage.handle(event)
+        if isinstance(event, SignalsComplete) and self._stage.waits_for(event.ts_ns):
+            self.undecided.setdefault(event.ts_ns, asyncio.get_running_loop().time())
+        for answer in said:
+            self._note(answer)
+        return said
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case OrderApproved():
+                self._metrics.counter("risk_decisions_total", outcome="approved", reason="").inc()
+            case OrderRefused():
+                self._metrics.counter("risk_decisions_total", outcome="refused", reason=event.reason).inc()
+                log.info("order refused", signal=event.signal_id, reason=event.reason, detail=event.detail)
+            case BreakerChanged():
+                self._must_show = True
+                log.warning("breaker changed", is_open=event.is_open, reason=event.reason, actor=event.actor)
+            case _:
+                pass
+
+    async def after_step(self) -> None:
+        if self._must_show:
+            await self.show_breaker()
+            self._must_show = False
+
+    async def show_breaker(self) -> None:
+        """Write the flag unless it is there already. Repeated, it comes back after Redis lost it."""
+        reason, version = self._stage.breaker_reason, self._stage.breaker_version
+        if reason is None:
+            await self._flags.close(self._account, version=version)
+        else:
+            await self._flags.open(self._account, reason=reason, version=version)
+        self._breaker_gauge.set(reason is not None)
+
+    def decide_without_waiting(self, ts_ns: int) -> Sequence[Event]:
+        """Decide a bar time whose wait is over, and record what it did not wait for."""
+        missing = self._stage.waits_for(ts_ns)
+        said = self._stage.decide_without_waiting(ts_ns)
+        if said and missing:
+            log.warning("decided without waiting longer", bar_close_ns=ts_ns, missing=missing)
+        return said
+
+    def waits_for(self, ts_ns: int) -> list[str]:
+        return self._stage.waits_for(ts_ns)
+
+    def effects(self, events: Sequence[Event]) -> Sequence[Effect]:
+        return ()
+
+    def open_causes(self) -> Collection[str]:
+        return self._stage.undecided_signal_ids()
+
+    def snapshot(self) -> dict[str, Any]:
+        return self._stage.snapshot()
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        self._stage.restore(saved)
+        self._must_show = True
+
+
+async def keep_showing(handler: RiskHandler) -> None:
+    """Readers take a missing flag for an open breaker, so a flag that got lost must come back by itself."""
+    while True:
+        await asyncio.sleep(SHOW_EVERY_S)
+        try:
+            await handler.show_breaker()
+        except StateUnavailable as error:
+            log.warning("the breaker flag cannot be written; readers halt", reason=str(error))
+
+
+async def decide_late_batches(
+    handler: RiskHandler, loop: StageLoop, *, wait_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Live and paper only: a worker that died must not hold up the others for longer than `wait_s`."""
+    while True:
+        await sleep(wait_s / 4)
+        now = asyncio.get_running_loop().time()
+        for ts_ns, since in list(handler.undecided.items()):
+            if not handler.waits_for(ts_ns):
+                del handler.undecided[ts_ns]
+            elif now - since >= wait_s:
+                await loop.act(lambda ts_ns=ts_ns: handler.decide_without_waiting(ts_ns))  # type: ignore[misc]  # mypy cannot type a lambda's default

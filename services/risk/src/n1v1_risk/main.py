@@ -1,0 +1,47 @@
+"""The risk service: what it is made of."""
+
+from __future__ import annotations
+
+from n1v1.pipeline import HEARS
+from n1v1.risk.stage import Risk
+from n1v1_common.lifecycle import Service, ServiceContext, run_service
+from n1v1_common.stage import StageLoop, TraceContexts
+from n1v1_common.stage.opening import codec_of, instruments_of, opened_bus, opened_hot_state, opened_schema
+from n1v1_common.state.breaker import BreakerFlags
+from n1v1_common.storage.journal import Journal
+
+from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing
+from n1v1_risk.settings import policy_of
+
+
+async def work(context: ServiceContext) -> None:
+    settings = context.settings
+    stage = Risk(
+        account=settings.account.id,
+        instruments=instruments_of(settings),
+        policy=policy_of(settings),
+        signal_partitions=settings.signals.partitions,
+    )
+    async with opened_bus(context) as bus, opened_schema(context, ()) as pool, opened_hot_state(context) as state:
+        flags = BreakerFlags(state)
+        handler = RiskHandler(account=settings.account.id, stage=stage, flags=flags, metrics=context.metrics)
+        loop = StageLoop(
+            name="risk",
+            bus=bus,
+            journal=Journal(pool, bus),
+            codec=codec_of(settings),
+            handler=handler,
+            hears=HEARS["risk"],
+            contexts=TraceContexts(context.tracing),
+            metrics=context.metrics,
+            initial=stage.snapshot(),
+        )
+        wait_s = settings.risk_management.batch_wait_ms / 1000
+        late = () if settings.is_lockstep else (decide_late_batches(handler, loop, wait_s=wait_s),)
+        await context.run_tasks(
+            loop.run(ready=context.ready, draining=context.draining), background=(keep_showing(handler), *late)
+        )
+
+
+def main() -> int:
+    return run_service(Service("risk", work))

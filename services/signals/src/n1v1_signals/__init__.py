@@ -1,0 +1,1 @@
+"""The signals service: strategies at work on the bars of its partitions."""
