@@ -1,0 +1,82 @@
+"""What every service opens: the bus, its schema, the codec. Each is closed when the service is done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+from n1v1.values import Instrument
+from n1v1_research.datasets import DEFAULT_DATASET, instruments
+
+from n1v1_common.bus.nats import NatsBus
+from n1v1_common.codec import Codec
+from n1v1_common.lifecycle import ServiceContext
+from n1v1_common.settings.model import Settings
+from n1v1_common.state.hot_state import HotState
+from n1v1_common.state.redis_state import connect as connect_redis
+from n1v1_common.storage.database import connect, migrate
+from n1v1_common.streams import ALL_STREAMS
+
+
+def instruments_of(settings: Settings) -> tuple[Instrument, ...]:
+    """The instruments of this system. Raises UnknownName for a symbol that the dataset does not have."""
+    return instruments(settings.market.dataset or DEFAULT_DATASET, symbols=settings.market.symbols)
+
+
+def codec_of(settings: Settings) -> Codec:
+    return Codec(instruments_of(settings), signal_partitions=settings.signals.partitions)
+
+
+@asynccontextmanager
+async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
+    """The bus with every stream declared, watched by the health check `nats`."""
+    bus = await NatsBus.connect(_url_with_user(context.settings), name=context.instance)
+
+    async def check() -> str | None:
+        return None if bus.is_connected else "not connected"
+
+    context.health.register("nats", check)
+    try:
+        await bus.declare(ALL_STREAMS)
+        yield bus
+    finally:
+        await bus.drain()
+
+
+@asynccontextmanager
+async def opened_schema(context: ServiceContext, folders: Sequence[Path]) -> AsyncIterator[asyncpg.Pool]:
+    """A pool in the service's own schema, migrated first, watched by the health check `postgres`."""
+    dsn = context.settings.postgres.dsn.get_secret_value()
+    await migrate(dsn, context.service, folders)
+    pool = await connect(dsn, context.service)
+
+    async def check() -> str | None:
+        await pool.fetchval("SELECT 1")
+        return None
+
+    context.health.register("postgres", check)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def opened_hot_state(context: ServiceContext) -> AsyncIterator[HotState]:
+    """Redis, watched by the health check `redis`."""
+    async with connect_redis(context.settings.redis.url.get_secret_value()) as state:
+        context.health.register("redis", state.check)
+        yield state
+
+
+def _url_with_user(settings: Settings) -> str:
+    """The URL of the bus with the user and password of the settings in it, unless it names its own."""
+    parts = urlsplit(settings.bus.url)
+    if settings.bus.user is None or "@" in parts.netloc:
+        return settings.bus.url
+    password = settings.bus.password.get_secret_value() if settings.bus.password else ""
+    user = f"{quote(settings.bus.user, safe='')}:{quote(password, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
