@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest_asyncio
 from n1v1.events import Event, OrderFilled, OrderRefused
 from n1v1.performance import summary_of_records
 from n1v1.run_hash import RunRecords, from_events, run_hash
+from n1v1.values import Instrument
 from n1v1_common.lifecycle.health import Health
 from n1v1_common.lifecycle.probes import Probes
 from n1v1_common.settings.model import Listen
@@ -20,7 +23,7 @@ from n1v1_common.storage.database import connect, migrate
 from n1v1_common.storage.journal import Cursor
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_reporting.adapters.projections import PostgresProjections
-from n1v1_reporting.api.answers import Answers, System
+from n1v1_reporting.api.answers import Answers, System, performance_of
 from n1v1_reporting.api.app import application
 from n1v1_reporting.api.server import served
 from n1v1_reporting.main import MIGRATIONS
@@ -110,6 +113,13 @@ async def test_performance_is_the_summary_of_the_core(api: Api, events: list[Eve
     assert answer["max_drawdown"] == numbers.max_drawdown
     assert (answer["wins"], answer["losses"]) == (numbers.wins, numbers.losses)
     assert Decimal(answer["end_equity"]) == Decimal(numbers.end_equity).scaleb(-8)
+
+
+async def test_an_infinite_profit_factor_and_a_zero_amount_can_be_written_as_json(events: list[Event]) -> None:
+    numbers = replace(summary_of_records(from_events(events), "4h"), profit_factor=math.inf, largest_loss=0)
+    written = performance_of(numbers, Instrument(symbol="BTC-USD", base="BTC", quote="USD")).model_dump_json()
+    assert '"profit_factor":"Infinity"' in written
+    assert '"largest_loss":"0.00000000"' in written
 
 
 async def test_orders_come_newest_first_and_one_can_be_looked_at(api: Api) -> None:

@@ -257,10 +257,10 @@ class Answers:
             numbers = performance.summary_of_records(records, self.system.timeframe)
         except UndefinedStatistic:
             return None
-        return _performance(numbers, self._quote)
+        return performance_of(numbers, self._quote)
 
 
-def _performance(numbers: performance.Summary, quote: Instrument) -> models.Performance:
+def performance_of(numbers: performance.Summary, quote: Instrument) -> models.Performance:
     return models.Performance(
         start_equity=quote.cash(numbers.start_equity),
         end_equity=quote.cash(numbers.end_equity),

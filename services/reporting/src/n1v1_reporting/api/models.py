@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(ts_ns: int) -> datetime:
     return EPOCH + timedelta(microseconds=ts_ns // 1_000)
+
+
+Amount = Annotated[Decimal, PlainSerializer(lambda value: f"{value:f}", return_type=str)]
+"""Plain digits: a zero is 0.00000000, not 0E-8."""
 
 
 class Model(BaseModel):
@@ -49,8 +53,8 @@ class Progress(Model):
     orders: int
     fills: int
     refusals: int
-    equity: Decimal | None
-    cash: Decimal | None
+    equity: Amount | None
+    cash: Amount | None
     lag_messages: int
 
 
@@ -61,15 +65,15 @@ class Order(Model):
     side: str
     type: str
     status: str
-    quantity: Decimal
-    filled: Decimal
-    price: Decimal | None
+    quantity: Amount
+    filled: Amount
+    price: Amount | None
     """Average of its fills; None before the first."""
-    limit_price: Decimal | None
-    fee: Decimal
-    pnl: Decimal | None
+    limit_price: Amount | None
+    fee: Amount
+    pnl: Amount | None
     """What the positions it closed gained after fees; None when it closed none."""
-    equity: Decimal | None
+    equity: Amount | None
     """Of the account at the first mark after its last fill."""
     cumulative_return: float | None
     strategy: str
@@ -89,10 +93,10 @@ class Step(Model):
 class Fill(Model):
     id: str
     timestamp: datetime
-    price: Decimal
-    quantity: Decimal
-    value: Decimal
-    fee: Decimal
+    price: Amount
+    quantity: Amount
+    value: Amount
+    fee: Amount
     liquidity: str
 
 
@@ -105,7 +109,7 @@ class Check(Model):
 class OrderDetail(Order):
     signal_id: str
     signal_reason: str
-    reference_price: Decimal
+    reference_price: Amount
     checks: list[Check]
     fills: list[Fill]
     history: list[Step]
@@ -113,14 +117,14 @@ class OrderDetail(Order):
 
 class Position(Model):
     symbol: str
-    quantity: Decimal
-    entry_price: Decimal | None
-    mark_price: Decimal | None
-    value: Decimal
-    unrealised_pnl: Decimal
-    realised_pnl: Decimal
+    quantity: Amount
+    entry_price: Amount | None
+    mark_price: Amount | None
+    value: Amount
+    unrealised_pnl: Amount
+    realised_pnl: Amount
     """Since the start, before fees."""
-    fees: Decimal
+    fees: Amount
     timestamp: datetime
 
 
@@ -131,9 +135,9 @@ class Positions(Model):
 
 class EquityPoint(Model):
     timestamp: datetime
-    balance: Decimal
+    balance: Amount
     """Cash."""
-    equity: Decimal
+    equity: Amount
     cumulative_return: float
 
 
@@ -145,10 +149,10 @@ class Equity(Model):
 class Performance(Model):
     """As n1v1.performance.Summary has it; null is undefined, and "Infinity" a profit factor without a loss."""
 
-    start_equity: Decimal
-    end_equity: Decimal
+    start_equity: Amount
+    end_equity: Amount
     total_return: float
-    total_pnl: Decimal
+    total_pnl: Amount
     total_trades: int
     wins: int
     losses: int
@@ -163,11 +167,11 @@ class Performance(Model):
     annualized_return: float | None
     volatility: float | None
     exposure: float
-    total_fees: Decimal
-    avg_win: Decimal | None
-    avg_loss: Decimal | None
-    largest_win: Decimal
-    largest_loss: Decimal
+    total_fees: Amount
+    avg_win: Amount | None
+    avg_loss: Amount | None
+    largest_win: Amount
+    largest_loss: Amount
 
 
 class Signal(Model):

@@ -25,9 +25,15 @@ class _Server(uvicorn.Server):
 async def served(app: FastAPI, listen: Listen) -> AsyncIterator[int]:
     """Serve while the block lasts; gives the port. Raises PortTaken or CannotStart."""
     bound = listening_socket(listen.host, listen.port, service="reporting")
-    server = _Server(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=SHUTDOWN_S)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",  # what uvicorn says of its own start and stop, lifecycle says too
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=SHUTDOWN_S,
     )
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         yield bound.getsockname()[1]
