@@ -41,7 +41,6 @@ EquityRow = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
 PENDING = "PENDING"
 APPROVED = "APPROVED"
 REFUSED = "REFUSED"
-VERDICTS = (PENDING, APPROVED, REFUSED)
 
 HEARD_OF: dict[type[OrderEvent], str] = {
     OrderSubmitted: "SUBMITTED",
