@@ -1,0 +1,93 @@
+"""n1v1 backtest: the whole system in this process, without servers. The same run as the demo gives the same hash."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from n1v1_cli import sample_run
+from n1v1_cli.options import add_settings_options, load_settings
+
+if TYPE_CHECKING:
+    from n1v1.events import Event
+    from n1v1_common.settings.model import Settings
+    from n1v1_research.datasets import Dataset
+
+
+def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its subparsers private
+    parser = subparsers.add_parser(
+        "backtest",
+        help="run strategies over recorded data in this process",
+        description="Runs the stages of the system in this process, event by event, over recorded bars. By default "
+        "it repeats the demo's run, and ends with the demo's hash.",
+    )
+    add_settings_options(parser)
+    parser.add_argument("--full", action="store_true", help="all recorded years (2016 to 2022) instead of 2020 to 2022")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results/backtest"), metavar="FOLDER", help="for the report"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from n1v1.run_hash import from_events
+
+    from n1v1_cli.run_table import print_run
+
+    settings = load_settings(args, sample_run.settings_of(full=args.full)).settings
+    dataset = sample_run.dataset_of(settings)
+    began = time.monotonic()
+    records = from_events(_shown(events(settings, dataset), total=len(list(dataset.steps()))))
+    seconds = time.monotonic() - began
+    bars = sum(len(bars) for _, bars in dataset.steps())
+    result = sample_run.result_of(records, settings, dataset, driver="in process, event by event")
+    print_run(result, sample_run.write_report(result, args.results))
+    print(f"{bars:,} bars in {seconds:.1f} s, {bars / seconds:,.0f} bars/s")
+    return 0
+
+
+def events(settings: Settings, dataset: Dataset) -> Iterator[Event]:
+    """Every event of the run, in order. Raises StrategyError when a strategy raises."""
+    from n1v1.errors import StrategyError
+    from n1v1.execution.stage import Execution
+    from n1v1.pipeline import Engine
+    from n1v1.portfolio.stage import Portfolio
+    from n1v1.risk.stage import Risk
+    from n1v1.signals.stage import Signals
+    from n1v1.simulation.venue import SimulatedVenue, VenueRules
+    from n1v1_common.settings.core import fee_rate_ppb, instances_of, policy_of, slippage_ppb
+
+    account, instruments = settings.account.id, dataset.instruments
+    cash = instruments[0].quanta(settings.account.initial_balance)
+    rules = VenueRules(fee_rate_ppb=fee_rate_ppb(settings), slippage_ppb=slippage_ppb(settings))
+    venue = SimulatedVenue(instruments, rules)
+    venue.open_account(account, cash)
+    signals = Signals(instances=instances_of(settings), instruments=instruments, timeframe=dataset.timeframe)
+    engine = Engine(
+        account=account,
+        venue=venue,
+        signals=signals,
+        risk=Risk(account=account, instruments=instruments, policy=policy_of(settings)),
+        execution=Execution(account=account, venue=settings.venue),
+        portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
+    )
+    for event in engine.run(dataset.steps()):
+        if signals.failures:
+            instance, symbol, error = signals.failures[0]
+            raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
+        yield event
+
+
+def _shown(happening: Iterator[Event], *, total: int) -> Iterator[Event]:
+    """The same events, with a progress bar that follows the bar times."""
+    from n1v1.events import BarsComplete
+    from rich.progress import Progress
+
+    with Progress(transient=True) as progress:
+        task = progress.add_task("backtest", total=total)
+        for event in happening:
+            if isinstance(event, BarsComplete) and event.sequence % 50 == 0:
+                progress.update(task, completed=event.sequence)
+            yield event

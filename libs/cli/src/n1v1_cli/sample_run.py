@@ -1,0 +1,68 @@
+"""The run that `n1v1 demo` plays and that `n1v1 backtest` repeats by default: its settings and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from n1v1.run_hash import RunRecords
+    from n1v1_common.settings.model import Settings
+    from n1v1_research.datasets import Dataset
+    from n1v1_research.report import RunResult
+
+# Two strategies on two markets, at most 45 % of equity in each, so that both fit with their costs. The limits leave
+# room for the falls of 2020 and 2022: a sample that halts in its third month would show little.
+SETTINGS = (
+    "market.dataset=coinbase-4h",
+    "replay.mode=lockstep",
+    "servers.durability=process",
+    "strategies.active_strategies=ema_cross,my_breakout",
+    'strategies.strategy_config={"ema_cross":{"fast_ema":20,"slow_ema":80,"position_size":0.45}}',
+    "risk_management.max_position_size=0.45",
+    "risk_management.max_drawdown=0.5",
+    "circuit_breaker.equity_drawdown_threshold=0.6",
+    "exchange.recv_window_ms=1000",
+    "exchange.absence_margin_ms=500",
+)
+THREE_YEARS = ("market.start=2020-01-01", "market.end=2023-01-01")
+
+
+def settings_of(*, full: bool) -> Sequence[str]:
+    return SETTINGS if full else (*SETTINGS, *THREE_YEARS)
+
+
+def dataset_of(settings: Settings) -> Dataset:
+    from n1v1_research.datasets import DEFAULT_DATASET, load
+
+    market = settings.market
+    return load(market.dataset or DEFAULT_DATASET, symbols=market.symbols, start=market.start, end=market.end)
+
+
+def result_of(records: RunRecords, settings: Settings, dataset: Dataset, *, driver: str) -> RunResult:
+    from n1v1_research.report import RunResult
+
+    names = ", ".join([*settings.strategies.active_strategies, *(path.name for path in settings.strategies.files)])
+    return RunResult.of(
+        records,
+        dataset=dataset,
+        title=f"{names} on {', '.join(dataset.symbols)}",
+        facts={"Strategies": names, "Driver": driver, "Start equity": f"{settings.account.initial_balance:,}"},
+        assumptions={
+            "Fills": "market orders fill whole at the open of the next bar",
+            "Fee": f"{settings.exchange.fee_rate_bps} bps of the traded value, paid in quote currency",
+            "Slippage": f"{settings.exchange.slippage_bps} bps against the taker",
+            "Market impact": "none beyond the slippage",
+            "Positions": "long only, one account for all strategies",
+        },
+    )
+
+
+def write_report(result: RunResult, folder: Path) -> Path:
+    from n1v1_research.report import write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.html"
+    write(result, path)
+    return path.absolute()
