@@ -13,6 +13,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## virtual environment with everything in requirements.lock (PYTHON=/path/to/python3.12 chooses one)
+	@:
 
 $(STAMP): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" .ci/setup $(MEMBERS)

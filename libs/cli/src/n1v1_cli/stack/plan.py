@@ -17,7 +17,8 @@ from n1v1_cli.stack.service import ServiceSpec
 
 SIMULATOR = "exchange_simulator"
 
-# market_data comes last: it is what makes the others work, and a replay should find everybody listening.
+# Those that talk to the venue when they start wait for it. Nobody waits for a neighbour in the flow: what is said
+# before somebody listens is kept in the streams, and starting side by side halves the time.
 START_AFTER: Mapping[str, Sequence[str]] = {
     SIMULATOR: (),
     "signals": (),
@@ -25,7 +26,7 @@ START_AFTER: Mapping[str, Sequence[str]] = {
     "execution": (SIMULATOR,),
     "portfolio": (),
     "reporting": (),
-    "market_data": (SIMULATOR, "signals", "risk", "execution", "portfolio"),
+    "market_data": (SIMULATOR,),
 }
 
 SERVICES = tuple(START_AFTER)
