@@ -14,6 +14,7 @@ from n1v1_reporting.adapters.projections import PostgresProjections
 from n1v1_reporting.api.answers import Answers, System
 from n1v1_reporting.api.app import application
 from n1v1_reporting.api.server import served
+from n1v1_reporting.completion import announce_completion
 from n1v1_reporting.handlers import Reader
 from n1v1_reporting.queries import Queries
 
@@ -23,15 +24,16 @@ MIGRATIONS = Path(str(files("n1v1_reporting") / "migrations"))
 async def serve(context: ServiceContext) -> None:
     settings = context.settings
     async with opened_bus(context) as bus, opened_schema(context, [MIGRATIONS]) as pool:
-        reader = Reader(
-            bus=bus, projections=PostgresProjections(pool), codec=codec_of(settings), metrics=context.metrics
-        )
-        answers = Answers(system_of(settings), Queries(pool, settings.account.id), reader.lag)
+        codec, account = codec_of(settings), settings.account.id
+        reader = Reader(bus=bus, projections=PostgresProjections(pool), codec=codec, metrics=context.metrics)
+        queries = Queries(pool, account)
+        answers = Answers(system_of(settings), queries, reader.lag)
+        completion = announce_completion(account=account, bus=bus, codec=codec, reader=reader, queries=queries)
         listen = settings.listen_of(context.service)
         async with served(application(answers, context.probes), listen) as port:
             context.announce(listen.host, port)
             context.ready()
-            await context.run_tasks(reader.run(context.draining))
+            await context.run_tasks(reader.run(context.draining), background=(completion,))
 
 
 def system_of(settings: Settings) -> System:

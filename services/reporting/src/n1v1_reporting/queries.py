@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 from n1v1.performance import RecordedExecution
 from n1v1.run_hash import RunRecords, order_state
+from n1v1.signals.stage import STOPPED
 from n1v1.values import Side
 
 _ORDERS = """
@@ -48,6 +49,12 @@ _WHY = """
 SELECT v.*, d.verdict, d.refusal, d.detail, d.order_id, d.checks, d.trace_id
 FROM verdicts v LEFT JOIN decisions d ON d.signal_id = v.signal_id AND d.account = $1
 WHERE v.symbol = $2 AND v.bar_close_ns = $3 ORDER BY v.instance
+"""
+
+# Signals says so in the note of every bar from then on; the first one is the bar that did it.
+_STOPPED = """
+SELECT DISTINCT ON (instance, symbol) instance, symbol, bar_close_ns, reason
+FROM verdicts WHERE starts_with(reason, $1) ORDER BY instance, symbol, bar_close_ns
 """
 
 _COUNTS = """
@@ -90,6 +97,14 @@ class Queries:
             "SELECT equity FROM equity WHERE account = $1 ORDER BY ts_ns LIMIT 1", self.account
         )
         return equity
+
+    async def settled_ns(self) -> int:
+        """The bar time up to which everything has settled; -1 before the first."""
+        settled = await self.pool.fetchval("SELECT settled_ns FROM watermarks WHERE account = $1", self.account)
+        return -1 if settled is None else int(settled)
+
+    async def stopped_strategies(self) -> Sequence[asyncpg.Record]:
+        return await self.pool.fetch(_STOPPED, STOPPED)
 
     async def breaker(self) -> asyncpg.Record | None:
         return await self.pool.fetchrow("SELECT * FROM breakers WHERE account = $1", self.account)

@@ -7,7 +7,7 @@ function layout(extra) {
   const base = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--dim") },
-    margin: { l: narrow() ? 48 : 62, r: 8, t: 6, b: 28 },
+    margin: { l: narrow() ? 48 : 62, r: 8, t: 6, b: 40 },
     hovermode: "x unified", dragmode: narrow() ? false : "zoom",
     hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--line"), font: { color: colour("--ink"), size: 12 } },
     legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
@@ -35,7 +35,7 @@ function equityChart() {
   return [[
     line("Buy and hold, without costs", DATA.times, DATA.hold, "--faint", { visible: "legendonly", hovertemplate: money, line: { color: colour("--faint"), width: 1.2 } }),
     line("Equity", DATA.times, DATA.equity, "--accent", { hovertemplate: money, line: { color: colour("--accent"), width: 2 } }),
-  ], layout({ margin: { l: narrow() ? 48 : 62, r: 8, t: 30, b: 28 }, yaxis: { tickformat: "~s" } })];
+  ], layout({ margin: { l: narrow() ? 48 : 62, r: 8, t: 30, b: 40 }, yaxis: { tickformat: "~s" } })];
 }
 
 function drawdownChart() {
@@ -52,7 +52,7 @@ function priceChart(price) {
     line("Close", price.times, price.close, "--faint", { hovertemplate: "%{y:,.2f}", line: { color: colour("--faint"), width: 1.2 } }),
     markers("Bought", price.buys, "--gain", "triangle-up"),
     markers("Sold", price.sells, "--loss", "triangle-down"),
-  ], layout({ margin: { l: narrow() ? 48 : 62, r: 8, t: 30, b: 28 }, hovermode: "closest", yaxis: { tickformat: "~s", type: axisType(price.close), dtick: axisType(price.close) === "log" ? "D2" : undefined } })];
+  ], layout({ margin: { l: narrow() ? 48 : 62, r: 8, t: 30, b: 40 }, hovermode: "closest", yaxis: { tickformat: "~s", type: axisType(price.close), dtick: axisType(price.close) === "log" ? "D2" : undefined } })];
 }
 
 function draw() {

@@ -12,6 +12,9 @@ from n1v1.strategies import registry
 from n1v1.strategies.base import Runner, Verdict
 from n1v1.values import Instrument
 
+STOPPED = "stopped: "
+"""How the note of a strategy that raised begins, on the bar that did it and on every bar after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -81,7 +84,7 @@ class Signals:
         try:
             return runner.on_bar(bar)
         except Exception as error:  # noqa: BLE001  # third-party code: whatever it raises stops it and nobody else
-            reason = f"stopped: raised {type(error).__name__}: {error}"
+            reason = f"{STOPPED}raised {type(error).__name__}: {error}"
             self._stopped[(instance, bar.symbol)] = reason
             self.failures.append((instance, bar.symbol, error))
             return Verdict(None, 0.0, reason)

@@ -162,6 +162,7 @@ class Answers:
             hashes=hashes_by_kind(records),
             counts={kind: len(values) for kind, values in rows.items()} | {"refusals": len(refusals)},
             refusals={reason: refusals.count(reason) for reason in sorted(set(refusals))},
+            stopped_strategies=[_stopped(row) for row in await self.queries.stopped_strategies()],
             lag_messages=lag,
             performance=self._performance(records),
             records=rows if full else None,
@@ -299,6 +300,15 @@ def _signal(row: asyncpg.Record) -> models.Signal:
         verdict=row["verdict"],
         refusal=row["refusal"],
         order_id=row["order_id"],
+    )
+
+
+def _stopped(row: asyncpg.Record) -> models.StoppedStrategy:
+    return models.StoppedStrategy(
+        strategy=row["instance"],
+        symbol=row["symbol"],
+        bar_time=moment(row["bar_close_ns"]),
+        reason=row["reason"],
     )
 
 

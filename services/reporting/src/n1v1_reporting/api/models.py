@@ -225,6 +225,15 @@ class Why(Model):
     strategies: list[Opinion]
 
 
+class StoppedStrategy(Model):
+    """A strategy that raised, and has been silent on the symbol since."""
+
+    strategy: str
+    symbol: str
+    bar_time: datetime
+    reason: str
+
+
 class Run(Model):
     account: str
     timeframe: str
@@ -234,6 +243,7 @@ class Run(Model):
     hashes: dict[str, str]
     counts: dict[str, int]
     refusals: dict[str, int]
+    stopped_strategies: list[StoppedStrategy]
     lag_messages: int
     performance: Performance | None
     """None before the first mark."""
