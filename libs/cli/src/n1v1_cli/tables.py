@@ -7,8 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 
 
+WIDEST = 500
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
-    """`numbers` names the columns that are aligned to the right. Cells may carry rich's markup."""
+    """`numbers` names the columns that are aligned to the right. Cells may carry rich's markup.
+
+    Nothing is cut off: a line that a narrow window cannot hold is wrapped by the window.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -18,7 +24,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, number
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    wanted = Console(width=WIDEST).measure(table).maximum
+    Console(highlight=False, width=max(Console().width, wanted)).print(table)
 
 
 def decimal(text: str | None, places: int | None = None) -> str:
