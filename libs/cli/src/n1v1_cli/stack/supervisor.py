@@ -105,10 +105,12 @@ class Supervisor:
             StackFailed: one of them never will.
         """
         everyone = asyncio.gather(*(ready.wait() for ready in self.is_ready.values()))
-        await asyncio.wait((everyone, self._failure), return_when=asyncio.FIRST_COMPLETED)
-        if self._failure.done():
+        try:
+            await asyncio.wait((everyone, self._failure), return_when=asyncio.FIRST_COMPLETED)
+        finally:
             everyone.cancel()
             await asyncio.gather(everyone, return_exceptions=True)
+        if self._failure.done():
             raise self._failure.result()
 
     async def until_restarted(self, name: str) -> None:
