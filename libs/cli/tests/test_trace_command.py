@@ -16,14 +16,17 @@ from n1v1_cli.stack.record import ProcessRecord, StackRecord, write_record
 from n1v1_common.telemetry.tracing import configure_tracing, current_trace_id, inject
 
 ORDERS: dict[str, object] = {}
+NEWEST_FIRST = {"orders": [{"id": "o-1"}]}
 
 
 class Reporting(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        order = ORDERS.get(self.path.removeprefix("/api/v1/orders/"))
-        self.send_response(200 if order is not None else 404)
+        name = self.path.removeprefix("/api/v1/orders/")
+        missing = {"error": {"code": "not_found", "message": f"no order {name}"}}
+        answer = NEWEST_FIRST if self.path == "/api/v1/orders?limit=1" else ORDERS.get(name, missing)
+        self.send_response(404 if answer is missing else 200)
         self.end_headers()
-        self.wfile.write(order if isinstance(order, bytes) else json.dumps(order).encode())
+        self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet: the test reads what the command prints."""
@@ -67,6 +70,11 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
     return printed.err
 
 
+def test_last_means_the_newest_order(api_url: str, spans_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "last", "--api", api_url, "--spans", str(spans_dir)]) == 0
+    assert capsys.readouterr().out.startswith("order o-1\n")
+
+
 @pytest.mark.parametrize("order", ["o-1", "a/b"])
 def test_the_waterfall_of_an_order_is_printed(
     order: str, api_url: str, spans_dir: Path, capsys: pytest.CaptureFixture[str]
@@ -82,10 +90,10 @@ def test_the_waterfall_of_an_order_is_printed(
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        ("o-2", "there is no order o-2"),
+        ("o-2", "no order o-2"),
         ("unsampled", "was not sampled"),
         ("untraced", "has no trace"),
-        ("garbled", "did not answer with JSON"),
+        ("garbled", "did not answer with a JSON object"),
     ],
 )
 def test_what_is_missing_is_said(
@@ -100,7 +108,7 @@ def test_a_reporting_that_does_not_answer_is_named(tmp_path: Path, capsys: pytes
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         assert main(["trace", "o-1", "--api", url, "--spans", str(tmp_path)]) == 1
-    assert f"{url}/api/v1/orders/o-1 does not answer" in _said(capsys)
+    assert f"reporting at {url} does not answer" in _said(capsys)
 
 
 def test_an_address_that_is_no_url_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

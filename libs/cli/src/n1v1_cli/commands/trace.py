@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from n1v1_cli.errors import CommandError, NoStack
+from n1v1_cli.reporting_api import ask
 
 if TYPE_CHECKING:
     from n1v1_cli.stack.record import StackRecord
 
-ANSWER_WITHIN_S = 5.0
+NEWEST = "last"
 
 
 def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its subparsers private
@@ -20,7 +22,9 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
         help="an order's way from the bar to the ledger, as a waterfall",
         description="Asks reporting for the order's trace and reads its spans from the local span store.",
     )
-    parser.add_argument("order", metavar="ORDER", help="id of the order, as n1v1 orders lists it")
+    parser.add_argument(
+        "order", metavar="ORDER", help="id of the order, as n1v1 orders lists it, or last for the newest"
+    )
     parser.add_argument("--api", metavar="URL", help="address of reporting; default: that of the running stack")
     parser.add_argument(
         "--spans", metavar="DIR", type=Path, help="folder of the span store; default: that of the running stack"
@@ -33,26 +37,30 @@ def run(args: argparse.Namespace) -> int:
     from n1v1_common.telemetry.waterfall import render
 
     api_url, spans_dir = _places(args)
-    trace_id = trace_id_of(args.order, api_url)
+    order_id = newest_order(api_url) if args.order == NEWEST else args.order
+    trace_id = trace_id_of(order_id, api_url)
     spans = load_trace(spans_dir, trace_id)
     if not spans:
         raise CommandError(
             f"no span of trace {trace_id} is in {spans_dir}. Either the order was not sampled "
             "(telemetry.sample_ratio), or spans go to telemetry.otlp_endpoint: look there."
         )
-    print(f"order {args.order}")
+    print(f"order {order_id}")
     print(render(spans), end="")
     return 0
 
 
+def newest_order(api_url: str) -> str:
+    """Raises CommandError when there is no order yet."""
+    orders = ask(api_url, "orders", {"limit": 1})["orders"]
+    if not orders:
+        raise CommandError("there is no order yet")
+    return str(orders[0]["id"])
+
+
 def trace_id_of(order_id: str, api_url: str) -> str:
     """Raises CommandError: reporting does not answer, does not know the order, or the order has no trace."""
-    from urllib.parse import quote
-
-    answer = _get_json(f"{api_url.rstrip('/')}/api/v1/orders/{quote(order_id, safe='')}")
-    if answer is None:
-        raise CommandError(f"there is no order {order_id}. n1v1 orders lists the orders there are")
-    trace_id = answer.get("trace_id")
+    trace_id = ask(api_url, f"orders/{quote(order_id, safe='')}").get("trace_id")
     if not isinstance(trace_id, str) or not trace_id:
         raise CommandError(f"order {order_id} has no trace: it was made while tracing was off")
     return trace_id
@@ -82,30 +90,3 @@ def _reporting_url(record: StackRecord) -> str:
     if reporting is None or not reporting.url:
         raise CommandError("the stack runs without reporting, which knows the orders. n1v1 status shows what runs")
     return reporting.url
-
-
-def _get_json(url: str) -> dict[str, Any] | None:
-    """The object at a URL; None when it is answered with 404."""
-    import json
-    from http import HTTPStatus
-    from urllib.error import HTTPError
-    from urllib.request import ProxyHandler, build_opener
-
-    if not url.startswith(("http://", "https://")):
-        raise CommandError(f"{url}: expected an address that begins with http:// or https://")
-    # No proxy: reporting is on this machine or named by its own address.
-    opener = build_opener(ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=ANSWER_WITHIN_S) as answer:
-            found = json.load(answer)
-    except HTTPError as error:
-        if error.code == HTTPStatus.NOT_FOUND:
-            return None
-        raise CommandError(f"{url} answered {error.code} {error.reason}") from error
-    except OSError as error:
-        raise CommandError(f"{url} does not answer: {getattr(error, 'reason', error)}") from error
-    except ValueError as error:
-        raise CommandError(f"{url} did not answer with JSON; is it the address of reporting?") from error
-    if not isinstance(found, dict):
-        raise CommandError(f"{url} did not answer with an order; is it the address of reporting?")
-    return found

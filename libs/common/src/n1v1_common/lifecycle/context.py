@@ -7,12 +7,16 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from n1v1_common.lifecycle.health import Health
 from n1v1_common.lifecycle.probes import Probes
 from n1v1_common.lifecycle.run_file import remove_run_file, write_run_file
 from n1v1_common.settings.model import Settings
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing
+
+log = structlog.get_logger(__name__)
 
 Work = Coroutine[Any, Any, None]
 
@@ -37,6 +41,7 @@ class ServiceContext:
     def ready(self) -> None:
         """Says that the start is over. /readyz then answers by the health checks."""
         self.health.mark_started()
+        log.info("ready")
 
     def drain(self) -> None:
         """Asks the service to stop; /readyz says no from now on, so that nobody sends new work."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from n1v1.errors import InvalidData, InvalidValue, StrategyError, UnknownName
 
 from n1v1_common.lifecycle.context import ServiceContext
 from n1v1_common.lifecycle.errors import CannotStart
@@ -30,6 +31,9 @@ from n1v1_common.telemetry.logging import configure_logging, secrets_of
 from n1v1_common.telemetry.tracing import configure_tracing
 
 EXIT_OK, EXIT_CRASHED, EXIT_SETTINGS, EXIT_CANNOT_START = 0, 1, 2, 3
+
+USERS_MISTAKES = InvalidValue | InvalidData | UnknownName | StrategyError
+"""What was configured cannot be had: a restart would end in the same way, so the message is the whole answer."""
 
 Main = Callable[[ServiceContext], Coroutine[Any, Any, None]]
 
@@ -149,7 +153,7 @@ def _exit_code_of(service: Service, context: ServiceContext) -> int:
 
 
 def _exit_code_of_failure(cause: Exception) -> int:
-    if isinstance(cause, CannotStart):
+    if isinstance(cause, CannotStart | USERS_MISTAKES):
         log.error("cannot start", reason=str(cause))
         return EXIT_CANNOT_START
     log.critical("crashed", exc_info=cause)

@@ -16,7 +16,6 @@ from n1v1_common.codec import Codec
 from n1v1_common.lifecycle import ServiceContext
 from n1v1_common.settings.model import Settings
 from n1v1_common.state.hot_state import HotState
-from n1v1_common.state.redis_state import connect as connect_redis
 from n1v1_common.storage.database import connect, migrate
 from n1v1_common.streams import ALL_STREAMS
 
@@ -67,6 +66,8 @@ async def opened_schema(context: ServiceContext, folders: Sequence[Path]) -> Asy
 @asynccontextmanager
 async def opened_hot_state(context: ServiceContext) -> AsyncIterator[HotState]:
     """Redis, watched by the health check `redis`."""
+    from n1v1_common.state.redis_state import connect as connect_redis  # 20 MB, only for those that open it
+
     async with connect_redis(context.settings.redis.url.get_secret_value()) as state:
         context.health.register("redis", state.check)
         yield state

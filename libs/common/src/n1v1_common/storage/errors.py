@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from n1v1.errors import N1v1Error
 
+from n1v1_common.lifecycle.errors import CannotStart
+
 
 class StorageError(N1v1Error):
     """Root of the storage errors."""
@@ -17,7 +19,7 @@ class MigrationFailed(StorageError):
     """A migration could not be applied; the schema is as it was before it."""
 
 
-class SchemaTooNew(StorageError):
+class SchemaTooNew(StorageError, CannotStart):
     """The database has migrations that this code does not know: it belongs to a newer version of n1v1."""
 
 
