@@ -86,6 +86,7 @@ class _Carrier:
 
     def __init__(self, carried: Carried, units: Units) -> None:
         self.carried = carried
+        self._units = units
         self._fields = _field_codecs(carried, units)
         self._has_symbol = any(field.name == "symbol" for field in dataclasses.fields(carried.event))
         names = [field.name for field in dataclasses.fields(carried.event)]
@@ -114,6 +115,8 @@ class _Carrier:
             raise Undecodable(f"not a {self.carried.event.__name__}: {error}") from error
         envelope = _envelope(message.envelope, self.carried.event.__name__)
         symbol = message.symbol if self._has_symbol else ""
+        if self._has_symbol:
+            self._units.check(symbol)
         values = {name: codec.read(message, symbol) for name, codec in self._fields}
         event = self.carried.event(
             id=envelope.event_id,
@@ -141,7 +144,7 @@ def _field_codecs(carried: Carried, units: Units) -> list[tuple[str, FieldCodec]
 def _field_codec(carried: Carried, name: str, hint: Any, units: Units) -> FieldCodec:
     amount = carried.amounts.get(name)
     if amount is not None:
-        return fields.amount_field(amount.wire or name, amount.unit, units)
+        return fields.amount_field(amount.wire or name, amount.unit, units, is_optional=hint == int | None)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return fields.enum_field(name, hint)
     special = {"notes": fields.NOTES, "checks": fields.CHECKS, "positions": fields.positions_field(units)}

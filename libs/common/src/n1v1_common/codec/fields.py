@@ -18,6 +18,9 @@ from n1v1_messages.signals.v1 import signals_pb2 as signals
 from n1v1_common.codec.errors import Undecodable
 from n1v1_common.codec.table import ENUMS, Unit
 
+SHIFT_MAX = 38
+"""More digits than any two units of one amount are apart."""
+
 
 class FieldCodec(NamedTuple):
     """write(message, value, symbol) sets the field; read(message, symbol) gives the core's value."""
@@ -45,23 +48,28 @@ class Units:
         """Digits behind the point of one unit. Raises Undecodable for a symbol that this system does not trade."""
         if unit is Unit.QUANTA and self._quantum_places is not None:
             return self._quantum_places
-        try:
-            return self._places[symbol][unit]
-        except KeyError:
-            raise Undecodable(f"unknown instrument {symbol!r}; this system trades {sorted(self._places)}") from None
+        self.check(symbol)
+        return self._places[symbol][unit]
 
     def to_integer(self, value: envelope.Decimal, symbol: str, unit: Unit) -> int:
         places = self.places(symbol, unit)
         if value.exponent == -places:
             return value.mantissa
-        exact = Decimal(value.mantissa).scaleb(value.exponent + places)
-        if exact != int(exact) or abs(exact) > INT64_MAX:
+        shift = value.exponent + places
+        # Far exponents are refused before anything is computed: 1e1000000000 would fill the memory.
+        exact = Decimal(value.mantissa).scaleb(shift) if abs(shift) <= SHIFT_MAX else None
+        if exact is None or exact != int(exact) or abs(exact) > INT64_MAX:
             raise Undecodable(f"{value.mantissa}e{value.exponent} is not a whole number of {unit} of {symbol}")
         return int(exact)
 
+    def check(self, symbol: str) -> None:
+        """Raises Undecodable for a symbol that this system does not trade."""
+        if symbol not in self._places:
+            raise Undecodable(f"unknown instrument {symbol!r}; this system trades {sorted(self._places)}")
 
-def amount_field(name: str, unit: Unit, units: Units) -> FieldCodec:
-    """An exact amount. None in the core is an absent field on the wire."""
+
+def amount_field(name: str, unit: Unit, units: Units, *, is_optional: bool = False) -> FieldCodec:
+    """An exact amount. None in the core is an absent field on the wire, which only an optional amount may be."""
 
     def write(message: Any, value: int | None, symbol: str) -> None:
         if value is not None:
@@ -71,7 +79,11 @@ def amount_field(name: str, unit: Unit, units: Units) -> FieldCodec:
             wire.SetInParent()
 
     def read(message: Any, symbol: str) -> int | None:
-        return units.to_integer(getattr(message, name), symbol, unit) if message.HasField(name) else None
+        if message.HasField(name):
+            return units.to_integer(getattr(message, name), symbol, unit)
+        if not is_optional:
+            raise Undecodable(f"{name} is missing")
+        return None
 
     return FieldCodec(write, read)
 
