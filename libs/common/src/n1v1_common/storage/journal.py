@@ -26,6 +26,17 @@ INBOX_KEPT = timedelta(days=31)
 """At least as long as the streams keep their messages: a stream can be delivered again from its beginning."""
 PENDING_MAX = 1_000
 
+# Not the fault of what was to be stored, so no reason to put it aside: the connection is gone, the server is being
+# stopped or starts, its disk is full, it lost a file.
+TROUBLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+
 _STEP = """
 WITH handled AS (INSERT INTO inbox (msg_id) SELECT unnest($1::text[])),
      positions AS (
@@ -109,8 +120,8 @@ class Journal:
             if error.table_name == "inbox":
                 raise SeenBefore(str(error)) from error
             raise
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
-            raise StorageUnavailable(f"the connection was lost during a step: {error}") from error
+        except TROUBLE as error:
+            raise StorageUnavailable(f"a step could not be stored: {type(error).__name__}: {error}") from error
         return [row["id"] for row in rows]
 
     async def _commit_with_effects(self, step: Step) -> list[asyncpg.Record]:
