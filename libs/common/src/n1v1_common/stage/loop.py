@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol
 
@@ -21,7 +22,16 @@ import orjson
 import structlog
 from n1v1.events import Event
 
-from n1v1_common.bus.api import MSG_ID, Bus, BusError, ConsumerSpec, Delivery, Outgoing, Subscription
+from n1v1_common.bus.api import (
+    MSG_ID,
+    Bus,
+    BusError,
+    ConsumerSpec,
+    Delivery,
+    Outgoing,
+    StreamPosition,
+    Subscription,
+)
 from n1v1_common.bus.dead_letters import bury
 from n1v1_common.codec import Codec, Undecodable
 from n1v1_common.codec.codec import subject_filter
@@ -83,7 +93,7 @@ class StageLoop:
         self._contexts = contexts
         self._initial = orjson.dumps(initial)
         self._cursors: dict[str, Cursor] = {}
-        self._created_ns: dict[str, int] = {}
+        self._handled_to: dict[str, Cursor] = {}
         self._lock = asyncio.Lock()
         self._handled = metrics.counter("n1v1_messages_handled_total", durable=name, outcome="acknowledged")
         self._repeated = metrics.counter("n1v1_messages_handled_total", durable=name, outcome="repeated")
@@ -112,8 +122,10 @@ class StageLoop:
         for event in self._hears:
             pattern = subject_filter(event)
             streams.setdefault(stream_of(pattern).name, []).append(pattern)
-        for stream in ALL_STREAMS:
-            await self._journal.restore_stream(stream.name)
+        for stream in streams:  # before anything is published: that could hide that a stream has lost its end
+            self._handled_to[stream] = self._begins_after(stream, await self._bus.stream_position(stream))
+        for spec in ALL_STREAMS:
+            await self._journal.restore_stream(spec.name)
         pending = await self._journal.publish_pending()
         if pending:
             log.info("published what was left over", messages=pending)
@@ -140,13 +152,15 @@ class StageLoop:
         await self._commit([], {}, list(decide()), since_ns)
 
     async def _subscribe(self, stream: str, patterns: tuple[str, ...]) -> Subscription:
-        position = await self._bus.stream_position(stream)
-        self._created_ns[stream] = position.created_ns
-        cursor = self._cursors.get(stream)
-        is_same = cursor is not None and cursor.created_ns == position.created_ns and cursor.seq <= position.last_seq
-        start_seq = cursor.seq + 1 if is_same and cursor is not None else 1
         spec = ConsumerSpec(stream=stream, durable=self._name, filter_subjects=patterns)
-        return await self._bus.consume(spec, start_seq=start_seq)
+        return await self._bus.consume(spec, start_seq=self._handled_to[stream].seq + 1)
+
+    def _begins_after(self, stream: str, position: StreamPosition) -> Cursor:
+        """The stored cursor, or the beginning of a stream that is not the one it was, or has lost its end."""
+        cursor = self._cursors.get(stream)
+        if cursor is None or cursor.created_ns != position.created_ns or cursor.seq > position.last_seq:
+            return Cursor(0, position.created_ns)
+        return cursor
 
     async def _consume(self, subscription: Subscription) -> None:
         async for batch in subscription:
@@ -179,6 +193,10 @@ class StageLoop:
         for attempt in range(2, ATTEMPTS_MAX + 1):
             try:
                 await self._step([delivery])
+                return
+            except SeenBefore:  # it was stored; what failed came after that
+                await self._reload()
+                await self._work_on_unhandled([delivery])
                 return
             except (StorageError, BusError, OSError):
                 raise
@@ -236,7 +254,7 @@ class StageLoop:
             state = orjson.dumps({"handler": self._handler.snapshot(), "contexts": self._contexts.snapshot()})
             effects = self._handler.effects(said)
             outbox_ids = await self._journal.commit(Step(inbox, cursors, state, outgoing, effects))
-            self._cursors.update(cursors)
+            self._handled_to.update(cursors)
             if outgoing:
                 await self._journal.publish(outbox_ids, outgoing)
 
@@ -245,8 +263,10 @@ class StageLoop:
         return Outgoing(subject, data, event.id, self._contexts.headers_for(event, spans, since_ns=since_ns))
 
     def _cursors_after(self, batch: Sequence[Delivery]) -> dict[str, Cursor]:
+        """A message that is delivered again, after its successors, does not take the cursor back."""
         stream = batch[0].stream
-        return {stream: Cursor(max(delivery.seq for delivery in batch), self._created_ns[stream])}
+        seq = max(self._handled_to[stream].seq, *(delivery.seq for delivery in batch))
+        return {stream: replace(self._handled_to[stream], seq=seq)}
 
     async def _reload(self) -> None:
         """Go back to what is stored: at the start, and after a step that failed half way."""

@@ -25,6 +25,16 @@ def instruments_of(settings: Settings) -> tuple[Instrument, ...]:
     return instruments(settings.market.dataset or DEFAULT_DATASET, symbols=settings.market.symbols)
 
 
+def bus_url(settings: Settings) -> str:
+    """The URL of the bus with the user and password of the settings in it, unless it names its own."""
+    parts = urlsplit(settings.bus.url)
+    if settings.bus.user is None or "@" in parts.netloc:
+        return settings.bus.url
+    password = settings.bus.password.get_secret_value() if settings.bus.password else ""
+    user = f"{quote(settings.bus.user, safe='')}:{quote(password, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
+
+
 def codec_of(settings: Settings) -> Codec:
     return Codec(instruments_of(settings), signal_partitions=settings.signals.partitions)
 
@@ -32,7 +42,7 @@ def codec_of(settings: Settings) -> Codec:
 @asynccontextmanager
 async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
     """The bus with every stream declared, watched by the health check `nats`."""
-    bus = await NatsBus.connect(_url_with_user(context.settings), name=context.instance)
+    bus = await NatsBus.connect(bus_url(context.settings), name=context.instance)
 
     async def check() -> str | None:
         return None if bus.is_connected else "not connected"
@@ -71,13 +81,3 @@ async def opened_hot_state(context: ServiceContext) -> AsyncIterator[HotState]:
     async with connect_redis(context.settings.redis.url.get_secret_value()) as state:
         context.health.register("redis", state.check)
         yield state
-
-
-def _url_with_user(settings: Settings) -> str:
-    """The URL of the bus with the user and password of the settings in it, unless it names its own."""
-    parts = urlsplit(settings.bus.url)
-    if settings.bus.user is None or "@" in parts.netloc:
-        return settings.bus.url
-    password = settings.bus.password.get_secret_value() if settings.bus.password else ""
-    user = f"{quote(settings.bus.user, safe='')}:{quote(password, safe='')}"
-    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
