@@ -6,6 +6,7 @@ lose money. It never retries: a request without an answer leaves the order in do
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 TIMEOUT_MS = 5_000
 MS_NS = 1_000_000
+LOAD_AGAIN_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 IN_DOUBT = (ccxt.NetworkError, ccxt.OperationFailed)
 """The request may have been carried out: time-out, reset, 5xx after acceptance."""
@@ -45,13 +47,23 @@ async def opened_gateway(
     """A gateway whose markets are loaded. Raises VenueTrouble when the venue cannot be reached."""
     client = _client(venue, exchange)
     try:
-        try:
-            await client.load_markets()
-        except IN_DOUBT as error:
-            raise VenueTrouble(f"the venue's markets could not be loaded: {error}") from error
+        await _load_markets(client)
         yield CcxtGateway(client, instruments, metrics)
     finally:
         await client.close()
+
+
+async def _load_markets(client: Any) -> None:
+    """A venue that is away for a moment is waited for; dying each time would look like a service that is broken."""
+    for pause_s in (*LOAD_AGAIN_AFTER_S, None):
+        try:
+            await client.load_markets()
+            return
+        except IN_DOUBT as error:
+            if pause_s is None:
+                raise VenueTrouble(f"the venue's markets could not be loaded: {error}") from error
+            log.warning("the venue's markets could not be loaded", reason=str(error), again_in_s=pause_s)
+        await asyncio.sleep(pause_s)
 
 
 class CcxtGateway:
@@ -89,11 +101,15 @@ class CcxtGateway:
             )
         except ccxt.OrderNotFound:
             return []
-        reports: list[VenueReport] = [_accepted(order, found)]
-        if self._lots(order.symbol, found["filled"]) > order.filled_lots:
+        filled_lots = self._lots(order.symbol, found["filled"])
+        fills: list[VenueFilled] = []
+        if filled_lots > order.filled_lots:
             trades = await self._ask("trades", self._client.fetch_order_trades(found["id"], symbol))
-            reports += [self._filled(order, trade) for trade in trades]
-        return [*reports, *self._closed(order, found)]
+            fills = [self._filled(order, trade) for trade in trades]
+            if sum(fill.lots for fill in fills) < filled_lots:
+                # The venue's list of trades lags behind its list of orders: closed now, the rest would be lost.
+                return [_accepted(order, found), *fills]
+        return [_accepted(order, found), *fills, *self._closed(order, found)]
 
     async def _ask(self, request: str, answer: Any) -> Any:
         """Await one request of ccxt's. Raises VenueTrouble for every failure that leaves its effect open."""
