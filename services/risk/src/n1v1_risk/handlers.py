@@ -31,6 +31,7 @@ class RiskHandler:
         self._breaker_gauge = metrics.gauge("risk_breaker_open", account=account)
         self._must_show = True
         self.undecided: dict[int, float] = {}
+        """Bar times that are waited for, and since when by the loop's clock. After a restart the wait begins anew."""
 
     async def handle(self, event: Event) -> Sequence[Event]:
         said = self._stage.handle(event)
@@ -54,9 +55,16 @@ class RiskHandler:
                 pass
 
     async def after_step(self) -> None:
+        """Show a change at once. Without Redis risk goes on: readers halt, and `keep_showing` tries again."""
         if self._must_show:
-            await self.show_breaker()
             self._must_show = False
+            await self.try_to_show()
+
+    async def try_to_show(self) -> None:
+        try:
+            await self.show_breaker()
+        except StateUnavailable as error:
+            log.warning("the breaker flag cannot be written; readers halt", reason=str(error))
 
     async def show_breaker(self) -> None:
         """Write the flag unless it is there already. Repeated, it comes back after Redis lost it."""
@@ -90,16 +98,15 @@ class RiskHandler:
     def restore(self, saved: Mapping[str, Any]) -> None:
         self._stage.restore(saved)
         self._must_show = True
+        now = asyncio.get_running_loop().time()
+        self.undecided = {int(ts_ns): self.undecided.get(int(ts_ns), now) for ts_ns, _ in saved["batches"]}
 
 
 async def keep_showing(handler: RiskHandler) -> None:
     """Readers take a missing flag for an open breaker, so a flag that got lost must come back by itself."""
     while True:
         await asyncio.sleep(SHOW_EVERY_S)
-        try:
-            await handler.show_breaker()
-        except StateUnavailable as error:
-            log.warning("the breaker flag cannot be written; readers halt", reason=str(error))
+        await handler.try_to_show()
 
 
 async def decide_late_batches(
