@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -60,13 +60,17 @@ class Settlement:
 class Replayer:
     """Plays a stepped venue from wherever it stands to the end of its data."""
 
-    def __init__(self, *, venue: SteppedVenue, publisher: Publisher, settlement: Settlement) -> None:
+    def __init__(
+        self, *, venue: SteppedVenue, publisher: Publisher, settlement: Settlement, symbols: Sequence[str]
+    ) -> None:
         self._venue = venue
+        self._symbols = symbols
         self._publisher = publisher
         self._settlement = settlement
 
     async def run(self) -> None:
         """Ends with the data. Cancelling it is safe at any moment: what was said is recognised when said again."""
+        await self._publisher.resume(self._symbols)
         step = max(1, await _until_answered(self._venue.current_step))
         while True:
             time = await _until_answered(partial(self._venue.advance, step))

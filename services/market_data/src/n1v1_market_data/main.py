@@ -32,7 +32,8 @@ async def _source(context: ServiceContext, bus: NatsBus, session: aiohttp.Client
     if settings.is_lockstep:
         settlement = Settlement(bus, codec, await bus.tap(subject_filter(OrdersComplete)))
         clock = SimulationClock(session, rest_url, instruments)
-        await Replayer(venue=clock, publisher=publisher, settlement=settlement).run()
+        symbols = settings.market.symbols
+        await Replayer(venue=clock, publisher=publisher, settlement=settlement, symbols=symbols).run()
         return
     feed = BinanceBars(
         session,

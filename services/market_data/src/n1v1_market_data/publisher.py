@@ -9,6 +9,8 @@ from n1v1.pipeline import bars_complete
 from n1v1.timeframes import timeframe_ns
 from n1v1_common.bus.api import Bus, Outgoing
 from n1v1_common.codec import Codec
+from n1v1_common.codec.codec import subject_filter
+from n1v1_common.streams import MARKET_DATA
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing
 
@@ -25,6 +27,14 @@ class Publisher:
         self._metrics = metrics
         self._last_close_ns: dict[str, int] = {}
 
+    async def resume(self, symbols: Sequence[str]) -> None:
+        """Look up the newest bars on the stream, so that a gap that began before this process is found too."""
+        for symbol in symbols:
+            pattern = subject_filter(BarClosed).rsplit(".", 2)[0] + f".{symbol}.*"
+            last = await self._bus.last_message(MARKET_DATA.name, pattern)
+            if last is not None:
+                self._last_close_ns[symbol] = self._codec.decode(last.subject, last.data)[0].ts_ns
+
     async def publish(self, time: BarTime) -> None:
         """Bars and the gaps before them, then the watermark: in this order on the stream."""
         gaps = [gap for bar in time.bars for gap in self._gap_before(bar)]
@@ -38,7 +48,7 @@ class Publisher:
 
     def _gap_before(self, bar: BarClosed) -> list[GapFound]:
         previous = self._last_close_ns.get(bar.symbol)
-        self._last_close_ns[bar.symbol] = bar.ts_ns
+        self._last_close_ns[bar.symbol] = max(bar.ts_ns, previous or 0)
         if previous is None or previous >= bar.open_ns:
             return []
         self._metrics.counter("market_data_gaps_total", symbol=bar.symbol).inc()

@@ -76,23 +76,34 @@ class BinanceBars:
 
     async def _missed(self, newest: dict[str, int]) -> list[tuple[str, BarClosed]]:
         """Closed bars since the newest one known, by close time. Without any known one there is nothing to fill."""
-        missed = []
-        for wire, after_ns in newest.items():
-            if after_ns:
-                parameters = {
-                    "symbol": wire,
-                    "interval": self._timeframe,
-                    "startTime": str(after_ns // MS_NS),
-                    "limit": str(KLINES_MAX),
-                }
-                async with self._session.get(f"{self._rest_url}/api/v3/klines", params=parameters) as response:
-                    if response.status != 200:
-                        raise VenueTrouble(f"klines: {response.status} {await response.text()}")
-                    rows = await response.json()
-                missed += [
-                    (wire, self._bar(wire, row[0], row[1:5], row[5])) for row in rows[: len(rows) - self._open_rows]
-                ]
+        missed = [
+            (wire, bar) for wire, after_ns in newest.items() if after_ns for bar in await self._since(wire, after_ns)
+        ]
         return sorted(missed, key=lambda found: (found[1].ts_ns, found[0]))
+
+    async def _since(self, wire: str, after_ns: int) -> list[BarClosed]:
+        """Closed bars that opened at or after a time, page by page."""
+        bars: list[BarClosed] = []
+        while True:
+            rows = await self._klines(wire, bars[-1].ts_ns if bars else after_ns)
+            is_last_page = len(rows) < KLINES_MAX
+            closed = rows[: len(rows) - self._open_rows] if is_last_page else rows[:-1]
+            bars += [self._bar(wire, row[0], row[1:5], row[5]) for row in closed]
+            if is_last_page:
+                return bars
+
+    async def _klines(self, wire: str, after_ns: int) -> list[list[Any]]:
+        parameters = {
+            "symbol": wire,
+            "interval": self._timeframe,
+            "startTime": str(after_ns // MS_NS),
+            "limit": str(KLINES_MAX),
+        }
+        async with self._session.get(f"{self._rest_url}/api/v3/klines", params=parameters) as response:
+            if response.status != 200:
+                raise VenueTrouble(f"klines: {response.status} {await response.text()}")
+            rows: list[list[Any]] = await response.json()
+            return rows
 
     def _bar_of_event(self, kline: dict[str, Any]) -> BarClosed:
         prices = [kline[name] for name in ("o", "h", "l", "c")]
