@@ -7,9 +7,10 @@ from pathlib import Path
 
 from n1v1.pipeline import HEARS
 from n1v1.portfolio.stage import Portfolio
+from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.stage import StageLoop, TraceContexts
-from n1v1_common.stage.opening import codec_of, instruments_of, opened_bus, opened_hot_state, opened_schema
+from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.storage.journal import Journal
 
 from n1v1_portfolio.handlers import PortfolioHandler

@@ -6,9 +6,10 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.model import Settings
-from n1v1_common.stage.opening import codec_of, instruments_of, opened_bus, opened_schema
+from n1v1_common.stage.opening import codec_of, opened_bus, opened_schema
 
 from n1v1_reporting.adapters.projections import PostgresProjections
 from n1v1_reporting.api.answers import Answers, System

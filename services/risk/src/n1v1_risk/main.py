@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from n1v1.pipeline import HEARS
 from n1v1.risk.stage import Risk
+from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.core import policy_of
 from n1v1_common.stage import StageLoop, TraceContexts
-from n1v1_common.stage.opening import codec_of, instruments_of, opened_bus, opened_hot_state, opened_schema
+from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Journal
 

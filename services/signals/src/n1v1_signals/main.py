@@ -7,9 +7,10 @@ import asyncio
 from n1v1.signals.stage import Signals
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.bus.partition import partition_of
+from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.core import instances_of
-from n1v1_common.stage.opening import codec_of, instruments_of, opened_bus
+from n1v1_common.stage.opening import codec_of, opened_bus
 from n1v1_common.streams import STRATEGY_STATE
 
 from n1v1_signals.settings import owned_partitions

@@ -43,11 +43,14 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 
 
 def run(args: argparse.Namespace) -> int:
+    from n1v1_common.settings.core import check_strategies
+
     from n1v1_cli.run_table import print_run
     from n1v1_cli.stack.interrupts import run_until_interrupted
 
     loaded = load_settings(args, sample_run.settings_of(full=args.full))
     dataset = sample_run.dataset_of(loaded.settings)
+    check_strategies(loaded.settings, dataset.instruments[0])
     state_dir = state_dir_of(loaded) / FOLDER
     results: list[RunResult] = []
 

@@ -40,9 +40,13 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 
 
 def run(args: argparse.Namespace) -> int:
+    from n1v1_common.instruments import instruments_of
+    from n1v1_common.settings.core import check_strategies
+
     if args.speed is not None:
         args.overrides.append(f"replay.speed={args.speed}")
     loaded = load_settings(args, PAPER_DEFAULTS)
+    check_strategies(loaded.settings, instruments_of(loaded.settings)[0])
     state_dir = state_dir_of(loaded)
     if args.detach:
         return detach(state_dir, args)

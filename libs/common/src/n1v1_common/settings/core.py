@@ -6,7 +6,7 @@ from n1v1.risk.policy import RiskPolicy
 from n1v1.signals.stage import Instance
 from n1v1.strategies import registry
 from n1v1.timeframes import timeframe_ns
-from n1v1.values import to_ppb
+from n1v1.values import Instrument, to_ppb
 
 from n1v1_common.settings.model import Settings
 
@@ -43,3 +43,12 @@ def instances_of(settings: Settings) -> list[Instance]:
     names = [*settings.strategies.active_strategies, *(str(path) for path in settings.strategies.files)]
     keys = {name: registry.key_of(registry.find(name)) for name in names}
     return [Instance(key, name, settings.strategies.parameters_of(key)) for name, key in keys.items()]
+
+
+def check_strategies(settings: Settings, instrument: Instrument) -> None:
+    """Build every configured strategy once, before anything is started for it.
+
+    Raises UnknownName, InvalidValue or StrategyError: what was expected, what came and where.
+    """
+    for instance in instances_of(settings):
+        registry.runner(instance.strategy, instance.parameters, instrument)

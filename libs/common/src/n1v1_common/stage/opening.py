@@ -8,21 +8,15 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
-from n1v1.values import Instrument
-from n1v1_research.datasets import DEFAULT_DATASET, instruments
 
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec import Codec
+from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import ServiceContext
 from n1v1_common.settings.model import Settings
 from n1v1_common.state.hot_state import HotState
 from n1v1_common.storage.database import connect, migrate
 from n1v1_common.streams import ALL_STREAMS
-
-
-def instruments_of(settings: Settings) -> tuple[Instrument, ...]:
-    """The instruments of this system. Raises UnknownName for a symbol that the dataset does not have."""
-    return instruments(settings.market.dataset or DEFAULT_DATASET, symbols=settings.market.symbols)
 
 
 def bus_url(settings: Settings) -> str:
