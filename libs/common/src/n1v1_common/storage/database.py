@@ -7,6 +7,7 @@ forward and back by dbmate.
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
@@ -67,25 +68,32 @@ async def roll_back(dsn: str, schema: str, folders: Sequence[Path]) -> None:
 
 
 async def dbmate(dsn: str, schema: str, folders: Sequence[Path], command: str) -> None:
-    """Run dbmate on one schema. The URL, which holds the password, travels in the environment."""
+    """Run dbmate on one schema. The URL, which holds the password, travels in the environment.
+
+    subprocess in a thread, because uvloop's own way forks with Python's at-fork handlers: OpenTelemetry's starts a
+    thread pool in the child and waits for a lock that the child holds itself, and both processes hang for good.
+    """
     program = Path(sys.executable).parent / "dbmate"
     directories = [argument for folder in (JOURNAL_MIGRATIONS, *folders) for argument in ("-d", str(folder))]
-    process = await asyncio.create_subprocess_exec(
-        str(program),
-        "--env=N1V1_MIGRATE_URL",
-        "--env-file=",
-        "--no-dump-schema",
-        "--migration-lock",
-        *directories,
-        command,
+    finished = await asyncio.to_thread(
+        subprocess.run,
+        [
+            str(program),
+            "--env=N1V1_MIGRATE_URL",
+            "--env-file=",
+            "--no-dump-schema",
+            "--migration-lock",
+            *directories,
+            command,
+        ],
         env={"N1V1_MIGRATE_URL": _with_search_path(dsn, schema), "PATH": ""},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
-    output, _ = await process.communicate()
-    if process.returncode:
+    if finished.returncode:
         raise MigrationFailed(
-            f"dbmate {command} of schema {schema!r} failed:\n{output.decode(errors='replace').strip()}"
+            f"dbmate {command} of schema {schema!r} failed:\n{finished.stdout.decode(errors='replace').strip()}"
         )
 
 
