@@ -1,7 +1,7 @@
 """Every rounding of money in n1v1, in one place, in integers.
 
 The rules: a value is rounded down, a fee is rounded up, a price is rounded against us. None of them ever rounds
-in our favour, so no sequence of orders can create money.
+in our favour, so no sequence of orders can create money. (The value of an order is exact: see `Instrument`.)
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from n1v1.values import PPB, Instrument, Side
 
 
 def divide_up(numerator: int, denominator: int) -> int:
-    """Integer division towards plus infinity; both arguments non-negative."""
+    """Integer division towards plus infinity, whatever the signs."""
     return -(-numerator // denominator)
 
 
 def notional(instrument: Instrument, *, ticks: int, lots: int) -> int:
-    """Value of `lots` at `ticks`, in quanta, rounded towards minus infinity. Exact for whole steps on usual grids."""
+    """Value of `lots` at `ticks`, in quanta, rounded towards minus infinity. Exact for whole steps."""
     return ticks * lots // instrument.notional_divisor
 
 

@@ -17,6 +17,6 @@ _UNIT_NS = {
 def timeframe_ns(timeframe: str) -> int:
     """Length in nanoseconds. Raises InvalidValue for anything but a positive count and one of s, m, h, d, w."""
     count, unit = timeframe[:-1], timeframe[-1:]
-    if not count.isdigit() or int(count) == 0 or unit not in _UNIT_NS:
+    if not (count.isascii() and count.isdigit()) or int(count) == 0 or unit not in _UNIT_NS:
         raise InvalidValue(f"expected a timeframe such as '1m', '4h' or '1d'; got {timeframe!r}")
     return int(count) * _UNIT_NS[unit]

@@ -8,8 +8,9 @@ would not fit cannot be defined. Decimal appears only at the edges, through the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cache
 
 from n1v1.errors import InvalidValue
 
@@ -44,6 +45,7 @@ class Liquidity(StrEnum):
     TAKER = "TAKER"
 
 
+@cache
 def decimal_places(unit: Decimal) -> int:
     """Number of digits behind the point of a power of ten such as 0.01 (2) or 1 (0).
 
@@ -56,14 +58,28 @@ def decimal_places(unit: Decimal) -> int:
 
 
 def to_units(value: Decimal | str | int, unit: Decimal, *, what: str) -> int:
-    """The exact number of `unit` in `value`. Raises InvalidValue when it is not a whole number or not int64."""
-    quotient = Decimal(value) / unit
-    units = int(quotient)
-    if quotient != units:
-        raise InvalidValue(f"{what} {value} is not a multiple of {unit}")
-    if abs(units) > INT64_MAX:
+    """The exact number of `unit`, a power of ten, in `value`.
+
+    Raises InvalidValue when `value` is no number, is not a whole number of units or does not fit in int64.
+    """
+    scaled = _shifted(value, decimal_places(unit), what=what)
+    if scaled.copy_abs() > INT64_MAX:
         raise InvalidValue(f"{what} {value} is too large for exact arithmetic in units of {unit}")
+    units = int(scaled)
+    if scaled != units:
+        raise InvalidValue(f"{what} {value} is not a multiple of {unit}")
     return units
+
+
+def _shifted(value: Decimal | str | int, places: int, *, what: str) -> Decimal:
+    """`value` times 10 ** places. Only the exponent moves: dividing would round to the 28 digits of the context."""
+    try:
+        sign, digits, exponent = Decimal(value).as_tuple()
+        if isinstance(exponent, int):
+            return Decimal((sign, digits, exponent + places))
+    except InvalidOperation:
+        pass
+    raise InvalidValue(f"{what} {value!r} is not a finite number")
 
 
 def from_units(units: int, unit: Decimal) -> Decimal:
@@ -73,7 +89,12 @@ def from_units(units: int, unit: Decimal) -> Decimal:
 
 def to_ppb(fraction: Decimal | str | float | int) -> int:
     """A fraction (0.1 is 10 %) as integer parts per billion. Floats are read by their shortest decimal form."""
-    return to_units(Decimal(str(fraction)), Decimal(1).scaleb(-9), what="fraction")
+    return to_units(str(fraction), Decimal(1).scaleb(-9), what="fraction")
+
+
+def nearest_ppb(fraction: float) -> int:
+    """A fraction that was computed in floats, as the nearest whole number of parts per billion."""
+    return round(fraction * PPB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +102,8 @@ class Instrument:
     """What can be traded and the grid it trades on.
 
     symbol: 'BTC-USD'. tick_size, lot_size, quantum: powers of ten (price unit, quantity unit, cash unit).
-    step_lots: an order's quantity is a multiple of it. min_notional: smallest order value, in quanta.
+    step_lots: an order's quantity is a multiple of it, and one step at one tick is worth whole quanta: so the value
+    of every order is exact, and no rounding can be traded against. min_notional: smallest order value, in quanta.
     max_price, max_quantity: what the exchange would accept at most; they bound the integer arithmetic.
     can_short: spot instruments cannot.
 
@@ -105,10 +127,18 @@ class Instrument:
             decimal_places(getattr(self, name))
         if self.tick_size * self.lot_size > self.quantum:
             raise InvalidValue(f"{self.symbol}: one lot at one tick must be worth at most one quantum")
-        if self.step_lots <= 0:
-            raise InvalidValue(f"{self.symbol}: step_lots must be positive, got {self.step_lots}")
+        for name in ("step_lots", "max_price", "max_quantity"):
+            if getattr(self, name) <= 0:
+                raise InvalidValue(f"{self.symbol}: {name} must be positive, got {getattr(self, name)}")
+        if self.min_notional < 0:
+            raise InvalidValue(f"{self.symbol}: min_notional must not be negative, got {self.min_notional}")
+        if self.step_lots % self.notional_divisor:
+            raise InvalidValue(
+                f"{self.symbol}: {self.step_lots} lots at one tick are not worth whole quanta; "
+                f"step_lots must be a multiple of {self.notional_divisor}"
+            )
         product = (self.max_price / self.tick_size) * (self.max_quantity / self.lot_size)
-        if product > INT64_MAX or self.max_price * self.max_quantity / self.quantum > INT64_MAX:
+        if product > INT64_MAX:  # and so does its value: a quantum is at least one lot at one tick
             raise InvalidValue(
                 f"{self.symbol}: an order of {self.max_quantity} at {self.max_price} overflows int64; "
                 "choose a coarser lot_size or a smaller maximum"
