@@ -20,6 +20,7 @@ from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUna
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
+MIGRATE_TIMEOUT_S = 300.0
 JOURNAL_MIGRATIONS = Path(str(files("n1v1_common.storage") / "migrations"))
 
 
@@ -68,33 +69,23 @@ async def roll_back(dsn: str, schema: str, folders: Sequence[Path]) -> None:
 
 
 async def dbmate(dsn: str, schema: str, folders: Sequence[Path], command: str) -> None:
-    """Run dbmate on one schema. The URL, which holds the password, travels in the environment.
-
-    subprocess in a thread, because uvloop's own way forks with Python's at-fork handlers: OpenTelemetry's starts a
-    thread pool in the child and waits for a lock that the child holds itself, and both processes hang for good.
-    """
-    program = Path(sys.executable).parent / "dbmate"
+    """Run dbmate on one schema. The URL, which holds the password, travels in the environment."""
     directories = [argument for folder in (JOURNAL_MIGRATIONS, *folders) for argument in ("-d", str(folder))]
+    arguments = ["--env=N1V1_MIGRATE_URL", "--env-file=", "--no-dump-schema", "--migration-lock", *directories, command]
+    # In a thread and not by the loop: uvloop forks and runs Python's after-fork hooks before it executes the program;
+    # with threads about (the exporter of spans) the child hangs there now and then, and the loop waits for it.
     finished = await asyncio.to_thread(
         subprocess.run,
-        [
-            str(program),
-            "--env=N1V1_MIGRATE_URL",
-            "--env-file=",
-            "--no-dump-schema",
-            "--migration-lock",
-            *directories,
-            command,
-        ],
+        [str(Path(sys.executable).parent / "dbmate"), *arguments],
         env={"N1V1_MIGRATE_URL": _with_search_path(dsn, schema), "PATH": ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
+        timeout=MIGRATE_TIMEOUT_S,
     )
     if finished.returncode:
-        raise MigrationFailed(
-            f"dbmate {command} of schema {schema!r} failed:\n{finished.stdout.decode(errors='replace').strip()}"
-        )
+        output = finished.stdout.decode(errors="replace").strip()
+        raise MigrationFailed(f"dbmate {command} of schema {schema!r} failed:\n{output}")
 
 
 async def _connection(dsn: str) -> asyncpg.Connection:
