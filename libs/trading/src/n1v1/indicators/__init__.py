@@ -1,1 +1,1 @@
-"""Indicators as kernels: plain functions over a structured record of state, one bar at a time."""
+"""Indicators as kernels: plain functions over a record of state, one bar at a time."""

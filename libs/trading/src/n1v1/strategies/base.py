@@ -14,14 +14,16 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from n1v1.errors import InvalidValue, nearest
+from n1v1.errors import InvalidValue, StrategyError, nearest
 from n1v1.events import Action, BarClosed
-from n1v1.kernels import Record
-from n1v1.values import Instrument
+from n1v1.kernels import Record, load_record, new_record, store_record
+from n1v1.values import Instrument, nearest_ppb
 
 NO_SIGNAL = 0
 LONG = 1
 SHORT = -1
+
+ACTIONS = {LONG: Action.BUY, SHORT: Action.SELL}
 
 BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8"), ("volume", "f8"), ("close_ns", "i8")])
 """A closed bar as strategies see it: prices in quote currency, volume in base currency, close time in ns UTC."""
@@ -79,6 +81,11 @@ class Strategy:
         raise NotImplementedError
 
     @staticmethod
+    def contradiction(params: Any) -> str | None:
+        """What is wrong between parameters that are each within their bounds, or None."""
+        return None
+
+    @staticmethod
     def fraction(params: Any) -> float | None:
         """Share of equity that the strategy wishes per entry, or None to leave it to risk."""
         return None
@@ -94,7 +101,11 @@ class Strategy:
         if unknown:
             name = min(unknown)
             raise InvalidValue(f"{cls.key} has no parameter {name!r}{nearest(name, defaults._fields)}")
-        return cls.Params(**{name: cls._typed(name, value, defaults) for name, value in given.items()})
+        params = cls.Params(**{name: cls._typed(name, value, defaults) for name, value in given.items()})
+        wrong = cls.contradiction(params)
+        if wrong is not None:
+            raise InvalidValue(f"{cls.key}: {wrong}")
+        return params
 
     @classmethod
     def _typed(cls, name: str, value: Any, defaults: Any) -> Any:
@@ -103,9 +114,9 @@ class Strategy:
             raise InvalidValue(f"{cls.key}.{name}: expected {expected.__name__}, got {value!r}")
         try:
             typed = expected(value)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise InvalidValue(f"{cls.key}.{name}: expected {expected.__name__}, got {value!r}") from error
-        if expected is int and typed != float(value):
+        if expected is int and isinstance(value, float) and typed != value:
             raise InvalidValue(f"{cls.key}.{name}: expected a whole number, got {value!r}")
         bound = cls.bounds.get(name)
         if bound is not None and not bound.low <= typed <= bound.high:
@@ -120,13 +131,10 @@ class CompiledRunner:
         self._strategy = strategy
         self._params = params
         self._instrument = instrument
-        self._states = np.recarray(1, dtype=strategy.State)
-        self._states.view("u1")[:] = 0
-        self._state: Record = self._states[0]
-        self._bars = np.recarray(1, dtype=BAR)
-        self._bar: Record = self._bars[0]
+        self._state: Record = new_record(strategy.State)
+        self._bar: Record = new_record(BAR)
         wished = strategy.fraction(params)
-        self._fraction_ppb = None if wished is None else round(wished * 1_000_000_000)
+        self._fraction_ppb = None if wished is None else nearest_ppb(wished)
 
     def on_bar(self, bar: BarClosed) -> Verdict:
         self._see(bar)
@@ -134,8 +142,9 @@ class CompiledRunner:
         reason, values = self._strategy.explain(self._params, self._state, signal)
         if signal == NO_SIGNAL:
             return Verdict(None, 0.0, reason, values)
-        action = Action.BUY if signal == LONG else Action.SELL
-        return Verdict(action, 1.0, reason, values, self._fraction_ppb)
+        if signal not in ACTIONS:
+            raise StrategyError(f"{self._strategy.key} answered {signal!r}, expected LONG, SHORT or NO_SIGNAL")
+        return Verdict(ACTIONS[signal], 1.0, reason, values, self._fraction_ppb)
 
     def _see(self, bar: BarClosed) -> None:
         price = self._instrument.price_float
@@ -150,10 +159,12 @@ class CompiledRunner:
         seen.close_ns = bar.ts_ns
 
     def save(self) -> dict[str, Any]:
-        return {"state": base64.b64encode(self._states.tobytes()).decode()}
+        stored = np.zeros((), self._strategy.State)
+        store_record(self._state, stored)
+        return {"state": base64.b64encode(stored.tobytes()).decode()}
 
     def load(self, saved: Mapping[str, Any]) -> None:
-        raw = np.frombuffer(base64.b64decode(saved["state"]), dtype=self._strategy.State)
-        if raw.shape != (1,):
-            raise InvalidValue(f"saved state of {self._strategy.key} has {raw.size} records instead of one")
-        self._states[:] = raw.view(np.recarray)
+        raw, layout = base64.b64decode(saved["state"]), self._strategy.State
+        if len(raw) != layout.itemsize:
+            raise InvalidValue(f"saved state of {self._strategy.key} has {len(raw)} bytes instead of {layout.itemsize}")
+        load_record(self._state, np.frombuffer(raw, layout).reshape(()))

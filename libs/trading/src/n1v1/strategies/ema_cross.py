@@ -46,6 +46,12 @@ class EMACrossStrategy(Strategy):
     on_bar = staticmethod(ema_cross_on_bar)
 
     @staticmethod
+    def contradiction(params: Any) -> str | None:
+        if params.fast_ema < params.slow_ema:
+            return None
+        return f"expected fast_ema below slow_ema, got {params.fast_ema} and {params.slow_ema}"
+
+    @staticmethod
     def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
         if state.slow.count <= params.slow_ema:
             return f"warming up: {state.slow.count} of {params.slow_ema + 1} bars", ()

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from n1v1.errors import InvalidValue, StrategyError, UnknownName, nearest
+from n1v1.ids import digest
 from n1v1.strategies.base import CompiledRunner, Runner, Strategy
 from n1v1.values import Instrument
 
@@ -30,7 +33,8 @@ def snake_name(class_name: str) -> str:
 def find(name: str) -> type[Any]:
     """The strategy class of a key, a class name or a file.
 
-    Raises UnknownName with the nearest name, or StrategyError when a file does not hold exactly one strategy.
+    Raises UnknownName with the nearest name, StrategyError when a file cannot be loaded, or InvalidValue when it does
+    not hold exactly one strategy.
     """
     if name.partition(":")[0].endswith(".py"):
         return _from_file(name)
@@ -64,17 +68,26 @@ def _from_file(name: str) -> type[Any]:
     path = Path(path_text)
     if not path.is_file():
         raise UnknownName(f"there is no strategy file {path}")
-    specification = importlib.util.spec_from_file_location(f"n1v1_strategy_{path.stem}", path)
-    if specification is None or specification.loader is None:
-        raise StrategyError(f"{path} cannot be imported as a Python module")
-    module = importlib.util.module_from_spec(specification)
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises while loading is the answer to give
-        raise StrategyError(f"{path} failed while it was loaded: {type(error).__name__}: {error}") from error
+    module = _loaded(path)
     defined_here = [kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__]
     candidates = {kind.__name__: kind for kind in defined_here if _is_strategy(kind)}
     return _the_one(candidates, path=path, class_name=class_name)
+
+
+def _loaded(path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(
+        f"n1v1_strategy_{path.stem}_{digest(str(path.resolve()))}", path
+    )
+    if specification is None or specification.loader is None:
+        raise StrategyError(f"{path} cannot be imported as a Python module")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module  # dataclasses look their module up while they are being defined
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file raises while loading is the answer to give
+        del sys.modules[module.__name__]
+        raise StrategyError(f"{path} failed while it was loaded: {type(error).__name__}: {error}") from error
+    return module
 
 
 def _is_strategy(kind: Any) -> bool:
