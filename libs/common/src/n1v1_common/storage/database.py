@@ -48,7 +48,10 @@ async def migrate(dsn: str, schema: str, folders: Sequence[Path]) -> None:
     """
     connection = await _connection(dsn)
     try:
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        # IF NOT EXISTS alone fails when two look at the same time; the lock ends with these two statements.
+        await connection.execute(
+            f"SELECT pg_advisory_xact_lock(hashtext('n1v1 {schema}')); CREATE SCHEMA IF NOT EXISTS {schema}"
+        )
         applied = await _applied(connection, schema)
     finally:
         await connection.close()
