@@ -1,0 +1,51 @@
+"""The promise: a replay through the running services ends exactly like the engine in one process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import pytest
+from n1v1.run_hash import RunRecords, first_difference, from_events, hashes_by_kind, run_hash
+
+pytestmark = pytest.mark.stack
+
+# `Any`: the fixtures come from conftest.py, which cannot be imported in importlib mode.
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_a_replay_through_the_services_equals_the_one_in_process(
+    start_replay: Any, expected: RunRecords, workers: int
+) -> None:
+    assert len(expected.fills) > 20, "a replay without trades proves nothing"
+    async with start_replay(f"signals.partitions={workers}", f"signals.worker_count={workers}") as replay:
+        await replay.until_ended()
+        records = from_events(await replay.events())
+        assert first_difference(expected, records) is None
+        assert run_hash(records) == run_hash(expected)
+
+        reported = await replay.reported(run_hash(expected))
+        assert reported["hashes"] == hashes_by_kind(expected)
+        assert all(process.crashes == 0 for process in replay.stack.record().processes)
+
+        connection = await asyncpg.connect(replay.settings.postgres.dsn.get_secret_value())
+        try:
+            assert await books(connection) == totals(expected)
+        finally:
+            await connection.close()
+
+
+async def books(connection: Any) -> tuple[int, int, int, int]:
+    """Filled lots and fees as execution stored them, marks and the last equity as portfolio did; in lots and quanta."""
+    row = await connection.fetchrow(
+        "SELECT (SELECT sum(quantity) * 10^8 FROM execution.fills)::bigint AS lots,"
+        " (SELECT sum(fee) * 10^8 FROM execution.fills)::bigint AS fees,"
+        " (SELECT count(*) FROM portfolio.equity) AS marks,"
+        " (SELECT equity * 10^8 FROM portfolio.equity ORDER BY ts_ns DESC LIMIT 1)::bigint AS equity"
+    )
+    return row["lots"], row["fees"], row["marks"], row["equity"]
+
+
+def totals(records: RunRecords) -> tuple[int, int, int, int]:
+    lots, fees = sum(row[4] for row in records.fills), sum(row[7] for row in records.fills)
+    return lots, fees, len(records.equity), max(records.equity)[2]
