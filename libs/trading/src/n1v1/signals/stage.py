@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from n1v1 import ids
+from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed, BarsComplete, Event, Note, SignalRaised, SignalsComplete
 from n1v1.strategies import registry
 from n1v1.strategies.base import Runner, Verdict
@@ -40,6 +41,8 @@ class Signals:
         timeframe: str,
         partition: int = 0,
     ) -> None:
+        if len({instance.name for instance in instances}) != len(instances):
+            raise InvalidValue(f"instances need different names, got {sorted(i.name for i in instances)}")
         self._timeframe = timeframe
         self._partition = partition
         self._runners: dict[tuple[str, str], Runner] = {
@@ -106,12 +109,13 @@ class Signals:
         return {
             "runners": [[*key, runner.save()] for key, runner in self._runners.items()],
             "stopped": [[*key, reason] for key, reason in self._stopped.items()],
-            "last_bar_ns": self._last_bar_ns,
+            "last_bar_ns": dict(self._last_bar_ns),
             "completed_ns": self._completed_ns,
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up a snapshot made between two bar times. Unconfigured instances are forgotten, new ones start fresh."""
+        self._notes, self._raised = [], 0
         self._completed_ns = int(saved["completed_ns"])
         for name, symbol, state in saved["runners"]:
             if (name, symbol) in self._runners:
