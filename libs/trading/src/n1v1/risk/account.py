@@ -97,6 +97,7 @@ class AccountView:
                 OrderId(order): Reservation(entry["symbol"], Side(entry["side"]), entry["lots"], entry["cash"])
                 for order, entry in saved["reservations"].items()
             }
-            return cls(**{**saved, "reservations": reservations})
+            lots, marks = dict(saved["lots"]), dict(saved["marks"])
+            return cls(**{**saved, "lots": lots, "marks": marks, "reservations": reservations})
         except (KeyError, TypeError, ValueError) as error:
             raise N1v1Error(f"the saved state of risk is not readable: {error}") from error

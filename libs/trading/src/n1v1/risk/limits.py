@@ -78,10 +78,15 @@ def _run(
     return request
 
 
+def reduces(signal: SignalRaised, *, held: int) -> bool:
+    """Whether a signal makes a position of `held` lots smaller: an exit."""
+    return held != 0 and (signal.action is Action.CLOSE or (signal.action is Action.SELL) == (held > 0))
+
+
 def _direction(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
     held = account.lots.get(request.signal.symbol, 0)
     action = request.signal.action
-    if held and (action is Action.CLOSE or (action is Action.SELL) == (held > 0)):
+    if reduces(request.signal, held=held):
         side = Side.SELL if held > 0 else Side.BUY
         return replace(request, side=side, reduces=True), f"closes {abs(held)} lots"
     if action is Action.CLOSE:
@@ -127,7 +132,9 @@ def _position_count(request: Request, account: AccountView, policy: RiskPolicy) 
 
 
 def _size(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    wished = request.signal.fraction_ppb or policy.position_fraction_ppb
+    wished = request.signal.fraction_ppb
+    if wished is None:
+        wished = policy.position_fraction_ppb
     fraction = min(wished, policy.max_position_ppb)
     lots = fixed_fraction(
         request.instrument,
@@ -140,7 +147,7 @@ def _size(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
     remark = f"{_percent(fraction)} of equity{capped}: {request.instrument.quantity(lots)}"
     if lots == 0 or value < request.instrument.min_notional:
         return Refused(RefusalReason.BELOW_MIN_NOTIONAL, remark)
-    cost = value + divide_up(value * policy.cost_ppb, PPB)
+    cost = value + divide_up(value * policy.cost_ppb, PPB) if request.side is Side.BUY else 0
     return replace(request, lots=lots, cash=cost), remark
 
 

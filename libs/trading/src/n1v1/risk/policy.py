@@ -33,5 +33,8 @@ class RiskPolicy:
         for name in ("position_fraction_ppb", "max_position_ppb", "max_drawdown_ppb"):
             if not 0 < getattr(self, name) <= PPB:
                 raise InvalidValue(f"{name}: expected more than 0 and at most 1, got {getattr(self, name) / PPB}")
+        if self.breaker_drawdown_ppb is not None and not 0 < self.breaker_drawdown_ppb <= PPB:
+            found = self.breaker_drawdown_ppb / PPB
+            raise InvalidValue(f"breaker_drawdown_ppb: expected more than 0 and at most 1, or None; got {found}")
         if self.max_positions < 1 or self.valid_for_ns <= 0 or self.cost_ppb < 0:
             raise InvalidValue("max_positions and valid_for_ns must be positive, cost_ppb not negative")

@@ -29,10 +29,12 @@ from n1v1.events import (
     SignalsComplete,
 )
 from n1v1.risk.account import AccountView
-from n1v1.risk.limits import Approved, Request, decide
+from n1v1.risk.limits import Approved, Request, decide, reduces
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.reasons import Check, RefusalReason, Refused
 from n1v1.values import Instrument, OrderType, TimeInForce
+
+TOO_LATE = "its bar time, or a later one, was decided before"
 
 
 @dataclass(slots=True)
@@ -76,18 +78,18 @@ class Risk:
     def handle(self, event: Event) -> list[Event]:
         match event:
             case SignalRaised() if event.ts_ns <= self._decided_ns:
-                return [self._refuse(event, Refused(RefusalReason.SIGNAL_EXPIRED, "its bar time was decided before"))]
+                return [self._refuse(event, Refused(RefusalReason.SIGNAL_EXPIRED, TOO_LATE))]
             case SignalRaised():
                 self._batch(event.ts_ns).signals[event.id] = event
             case SignalsComplete() if event.ts_ns > self._decided_ns:
                 self._batch(event.ts_ns).partitions.add(event.partition)
                 return self._decide_if_ready(event)
-            case EquityMarked() if event.ts_ns > self._decided_ns:
+            case EquityMarked() if event.account == self._account and event.ts_ns > self._decided_ns:
                 self._batch(event.ts_ns).equity = event
                 return self._decide_if_ready(event)
-            case OrderFilled():
+            case OrderFilled() if event.account == self._account:
                 self._view.fill(event)
-            case OrderRejected() | OrderCancelled() | OrderExpired():
+            case OrderRejected() | OrderCancelled() | OrderExpired() if event.account == self._account:
                 self._view.release(event.order_id)
             case BreakerCommand() if event.account == self._account:
                 return self._command(event)
@@ -116,13 +118,13 @@ class Risk:
 
     def _decide_if_ready(self, event: Event) -> list[Event]:
         batch = self._batches[event.ts_ns]
-        if batch.equity is None or batch.partitions < self._partitions:
+        if batch.equity is None or not batch.partitions >= self._partitions:
             return []
         return self._decide(event.ts_ns, batch, batch.equity)
 
     def _decide(self, ts_ns: int, batch: Batch, equity: EquityMarked) -> list[Event]:
         self._view.mark(equity)
-        said: list[Event] = self._trip(equity)
+        said: list[Event] = [*self._give_up_before(ts_ns), *self._trip(equity)]
         for signal in sorted(batch.signals.values(), key=self._priority):
             said.append(self._verdict(signal))
         approved = sum(isinstance(event, OrderApproved) for event in said)
@@ -142,10 +144,15 @@ class Risk:
         )
         return said
 
+    def _give_up_before(self, ts_ns: int) -> list[Event]:
+        """A bar time that was overtaken is never decided: whatever was signalled in it is refused."""
+        overtaken = sorted(time for time in self._batches if time < ts_ns)
+        signals = [signal for time in overtaken for signal in self._batches[time].signals.values()]
+        return [self._refuse(signal, Refused(RefusalReason.SIGNAL_EXPIRED, TOO_LATE)) for signal in signals]
+
     def _priority(self, signal: SignalRaised) -> tuple[bool, str, str]:
-        held = self._view.lots.get(signal.symbol, 0)
-        reduces = signal.action is Action.CLOSE or (signal.action is Action.SELL and held > 0)
-        return (not reduces, signal.instance, signal.symbol)
+        is_exit = reduces(signal, held=self._view.lots.get(signal.symbol, 0))
+        return (not is_exit, signal.instance, signal.symbol)
 
     def _trip(self, equity: EquityMarked) -> list[Event]:
         limit = self._policy.breaker_drawdown_ppb
