@@ -48,7 +48,7 @@ proto-check: setup  ## generated code is current, and no message has changed inc
 	$(BIN)/python -m n1v1_common.codec.generate --check
 
 bench: setup  ## latency, CPU and throughput, with the floor measured beside them
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m bench $(ARGS)
 
 clean:  ## remove the virtual environment and caches (state and results stay)
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
