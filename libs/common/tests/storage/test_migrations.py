@@ -85,6 +85,6 @@ async def test_a_migration_that_fails_says_why_and_leaves_the_schema_as_it_was(
 
 
 async def test_what_does_not_answer_is_named_without_its_password() -> None:
-    with pytest.raises(StorageUnavailable, match="127.0.0.1:1/nothing") as raised:
+    with pytest.raises(StorageUnavailable, match=r"127\.0\.0\.1:1/nothing") as raised:
         await connect("postgresql://somebody:secret@127.0.0.1:1/nothing", SCHEMA)
     assert "secret" not in str(raised.value)

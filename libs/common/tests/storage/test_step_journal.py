@@ -79,6 +79,12 @@ async def test_a_step_with_a_message_that_was_seen_before_is_not_stored_at_all(
     assert (await journal.load()).cursors == {"TRADING": Cursor(7, 1)}
 
 
+async def test_a_step_that_comes_again_is_seen_before_although_what_it_said_is_there_too(journal: Journal) -> None:
+    await journal.commit(step("a", said=1))
+    with pytest.raises(SeenBefore):
+        await journal.commit(step("a", said=1))
+
+
 async def test_a_step_whose_effect_fails_is_not_stored_at_all(journal: Journal, pool: asyncpg.Pool) -> None:
     await pool.execute("ALTER TABLE effects ADD CHECK (number < 10)")
     with pytest.raises(asyncpg.CheckViolationError):

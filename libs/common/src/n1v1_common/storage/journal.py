@@ -37,8 +37,10 @@ TROUBLE = (
     OSError,
 )
 
+# The WHERE has the inbox written before the outbox. PostgreSQL is free to do it the other way round, and a message
+# that comes again would fail on the ids of what it said, which looks like a mistake of ours instead of like SeenBefore.
 _STEP = """
-WITH handled AS (INSERT INTO inbox (msg_id) SELECT unnest($1::text[])),
+WITH handled AS (INSERT INTO inbox (msg_id) SELECT unnest($1::text[]) RETURNING 1),
      positions AS (
          INSERT INTO cursors (stream, seq, created_ns)
          SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[])
@@ -48,6 +50,7 @@ WITH handled AS (INSERT INTO inbox (msg_id) SELECT unnest($1::text[])),
          ON CONFLICT (only_row) DO UPDATE SET state = EXCLUDED.state, stored_at = EXCLUDED.stored_at)
 INSERT INTO outbox (msg_id, subject, payload, headers)
 SELECT * FROM unnest($6::text[], $7::text[], $8::bytea[], $9::text[])
+WHERE (SELECT count(*) FROM handled) = cardinality($1::text[])
 RETURNING id
 """
 
