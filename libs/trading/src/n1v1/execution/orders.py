@@ -9,7 +9,7 @@ from n1v1 import ids
 from n1v1.errors import InvalidTransition
 from n1v1.events import OrderApproved
 from n1v1.ids import ClientOrderId, OrderId, VenueOrderId
-from n1v1.values import OrderType, Side
+from n1v1.values import OrderType, Side, TimeInForce
 
 
 class OrderState(StrEnum):
@@ -83,6 +83,9 @@ TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
     # a fill after a cancel happens in the real world: the two requests crossed
     (_S.CANCELLED, _H.FILL_SOME): _S.CANCELLED,
     (_S.CANCELLED, _H.FILL_ALL): _S.FILLED,
+    # the end can overtake the answer to the request as well: an IOC order is done before anybody has answered
+    (_S.CANCELLED, _H.ACCEPT): _S.CANCELLED,
+    (_S.EXPIRED, _H.ACCEPT): _S.EXPIRED,
     (_S.EXPIRED, _H.FILL_SOME): _S.EXPIRED,
     (_S.EXPIRED, _H.FILL_ALL): _S.FILLED,
 }
@@ -101,6 +104,7 @@ class Order:
     type: OrderType
     lots: int
     limit_ticks: int | None
+    time_in_force: TimeInForce
     decided_ns: int
     valid_until_ns: int
     correlation_id: str
@@ -123,6 +127,7 @@ class Order:
             type=approved.type,
             lots=approved.lots,
             limit_ticks=approved.limit_ticks,
+            time_in_force=approved.time_in_force,
             decided_ns=approved.ts_ns,
             valid_until_ns=approved.valid_until_ns,
             correlation_id=approved.correlation_id,

@@ -35,7 +35,7 @@ from n1v1.events import (
 )
 from n1v1.execution.orders import Happening, Order, OrderState
 from n1v1.ids import OrderId, VenueOrderId
-from n1v1.values import OrderType, Side
+from n1v1.values import OrderType, Side, TimeInForce
 
 CLOSED_KEPT = 16
 """Closed orders kept in mind for a late fill or answer."""
@@ -162,10 +162,10 @@ class Execution:
     def _on_filled(self, order: Order, report: VenueFilled) -> list[Event]:
         if report.trade_id in order.trade_ids:
             return []
+        is_final = report.lots >= order.remaining_lots
+        order.happens(Happening.FILL_ALL if is_final else Happening.FILL_SOME)
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
-        is_final = order.remaining_lots <= 0
-        order.happens(Happening.FILL_ALL if is_final else Happening.FILL_SOME)
         fill_id = ids.fill_id(self._venue, order.symbol, report.trade_id)
         return [
             OrderFilled(
@@ -292,6 +292,7 @@ def _command(order: Order) -> SubmitOrder:
         type=order.type,
         lots=order.lots,
         limit_ticks=order.limit_ticks,
+        time_in_force=order.time_in_force,
     )
 
 
@@ -302,7 +303,9 @@ def _order_restored(entry: Mapping[str, Any]) -> Order:
             **entry,
             "side": Side(entry["side"]),
             "type": OrderType(entry["type"]),
+            "time_in_force": TimeInForce(entry["time_in_force"]),
             "state": OrderState(entry["state"]),
             "venue_order_id": None if venue_order_id is None else VenueOrderId(venue_order_id),
+            "trade_ids": list(entry["trade_ids"]),
         }
     )
