@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from n1v1.rounding import divide_up
+
 
 @dataclass(slots=True)
 class Position:
-    """lots: signed. cost: signed value in quanta for which the open lots were taken; fees are kept apart."""
+    """lots: signed. cost: signed value in quanta for which the open lots were taken; fees are kept apart.
+
+    What a part of a position cost is rounded up, so that a profit is never booked early.
+    """
 
     lots: int = 0
     cost: int = 0
@@ -22,8 +27,8 @@ class Position:
             self.cost += value
             return
         closing = lots if abs(lots) <= abs(self.lots) else -self.lots
-        closing_value = value if closing == lots else value * closing // lots
-        cost_out = self.cost if closing == -self.lots else self.cost * -closing // self.lots
+        closing_value = divide_up(value * closing, lots)
+        cost_out = divide_up(self.cost * -closing, self.lots)
         self.realised += -closing_value - cost_out
         self.lots += closing
         self.cost -= cost_out
