@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
@@ -110,6 +110,11 @@ def message(event: Event) -> Outgoing:
     return Outgoing(subject, data, event.id)
 
 
+# Inside Bench the names of the classes mean what it hands to the tests.
+AToy: TypeAlias = Toy
+JournalClass: TypeAlias = type[Journal]
+
+
 @dataclass
 class Bench:
     """Where stages live and die. One backend and one schema; every life is a new bus and a new loop."""
@@ -128,7 +133,7 @@ class Bench:
     ForgetfulJournal = ForgetfulJournal
     InboxlessJournal = InboxlessJournal
 
-    def loop(self, bus: Bus, toy: Toy, journal: type[Journal] = Journal) -> StageLoop:
+    def loop(self, bus: Bus, toy: AToy, journal: JournalClass = Journal) -> StageLoop:
         return StageLoop(
             name="toy",
             bus=bus,
@@ -143,10 +148,10 @@ class Bench:
 
     async def live(
         self,
-        toy: Toy,
+        toy: AToy,
         until: Callable[[], Awaitable[bool]],
         *,
-        journal: type[Journal] = Journal,
+        journal: JournalClass = Journal,
         bus: Bus | None = None,
     ) -> None:
         """One life: from a start to a drain once `until` is true, or to whatever kills it."""
@@ -155,7 +160,7 @@ class Bench:
         running = asyncio.ensure_future(self.loop(bus, toy, journal).run(ready=lambda: None, draining=draining))
         try:
             async with asyncio.timeout(20):
-                while not running.done() and not await until():
+                while not running.done() and not await until():  # noqa: ASYNC110 (a database is asked)
                     await asyncio.sleep(0.005)
             draining.set()
             await running
