@@ -24,6 +24,17 @@ MIGRATE_TIMEOUT_S = 300.0
 JOURNAL_MIGRATIONS = Path(str(files("n1v1_common.storage") / "migrations"))
 
 
+class StatelessConnection(asyncpg.Connection):
+    """A connection without session state: no LISTEN, SET, cursor or advisory lock outlives a transaction here.
+
+    So nothing has to be reset when it goes back to the pool, which asyncpg would ask the server for after every
+    statement: one round trip in two. An open transaction is rolled back all the same.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def connect(dsn: str, schema: str, *, connections: int = 4) -> asyncpg.Pool:
     """A pool whose connections work in `schema`. Raises StorageUnavailable when nobody answers."""
     try:
@@ -33,6 +44,7 @@ async def connect(dsn: str, schema: str, *, connections: int = 4) -> asyncpg.Poo
             max_size=connections,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
+            connection_class=StatelessConnection,
             server_settings={"search_path": schema, "application_name": f"n1v1-{schema}"},
         )
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
