@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from n1v1.events import (
     OrdersComplete,
     OrderSubmitted,
     PositionChanged,
+    ReplayEnded,
     SignalRaised,
     SignalsComplete,
 )
@@ -35,6 +36,7 @@ from n1v1_cli.stack.stack import Stack
 from n1v1_common.bus.api import ConsumerSpec, Outgoing, StreamSpec
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec import Codec
+from n1v1_common.codec.codec import subject_filter
 from n1v1_common.settings.load import load
 from n1v1_common.stage.opening import codec_of
 from n1v1_common.streams import MARKET_DATA, TRADING
@@ -52,7 +54,7 @@ BAR = timedelta(hours=4)
 
 STREAMS = (MARKET_DATA, TRADING)
 POLL_S = 0.1
-QUIET_S = 1.0
+QUIET_S = 0.5
 SETTLED_WITHIN_S = 120.0
 
 TRADES_EVERY_BAR = (
@@ -164,7 +166,11 @@ async def replayed(stack: Stack, ready_s: float) -> Run:
     bus = await NatsBus.connect(stack.urls.nats, name="bench")
     try:
         before, positions = usage_of(stack), await _positions(bus)
-        after = await _unless_failed(stack, _settled(stack, bus))
+
+        async def has_ended() -> bool:
+            return await bus.last_message(MARKET_DATA.name, subject_filter(ReplayEnded)) is not None
+
+        after = await _unless_failed(stack, _settled(stack, bus, has_ended))
         return Run(ready_s, before, after, await _messages(bus, codec_of(stack.plan.settings), positions))
     finally:
         await bus.drain()
@@ -185,17 +191,22 @@ async def flooded(stack: Stack, ready_s: float, *, bar_times: int) -> Run:
     try:
         before, positions = usage_of(stack), await _positions(bus)
         await bus.publish(outgoing)
-        after = await _unless_failed(stack, _settled(stack, bus))
+
+        async def is_worked_off() -> bool:
+            last = await bus.last_message(TRADING.name, subject_filter(OrdersComplete))
+            return last is not None and codec.decode(last.subject, last.data)[0].ts_ns == said[-1].ts_ns
+
+        after = await _unless_failed(stack, _settled(stack, bus, is_worked_off))
         return Run(ready_s, before, after, await _messages(bus, codec, positions))
     finally:
         await bus.drain()
 
 
-async def _settled(stack: Stack, bus: NatsBus) -> Usage:
-    """Return once nothing is said any more, with what had been used when the last message came."""
+async def _settled(stack: Stack, bus: NatsBus, is_over: Callable[[], Awaitable[bool]]) -> Usage:
+    """Return once all is over and nothing is said any more, with what had been used when the last message came."""
     async with asyncio.timeout(SETTLED_WITHIN_S):
         seen, since, usage = await _positions(bus), time.monotonic(), usage_of(stack)
-        while time.monotonic() - since < QUIET_S:
+        while time.monotonic() - since < QUIET_S or not await is_over():
             await asyncio.sleep(POLL_S)
             now = await _positions(bus)
             if now != seen:
