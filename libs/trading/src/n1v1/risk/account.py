@@ -42,6 +42,7 @@ class AccountView:
 
     @property
     def free_cash(self) -> int:
+        """Cash that no order has reserved. What a short brought is in it: no margin is kept for buying it back."""
         return self.cash - sum(reservation.cash for reservation in self.reservations.values())
 
     def held_symbols(self) -> set[str]:
