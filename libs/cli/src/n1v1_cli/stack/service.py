@@ -130,6 +130,8 @@ class Service:
             # Unbuffered, so that the log of a process that was killed is whole.
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.spec.env},
             farewells=(Farewell(signal.SIGTERM, self._stop_within_s),),
+            # Nobody is left to insist, a service that hangs would stay for ever, and being killed costs it nothing.
+            dies_with_parent=signal.SIGKILL,
         )
 
     async def _until_ready(self, process: ChildProcess) -> None:
