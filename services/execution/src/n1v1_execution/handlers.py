@@ -76,6 +76,7 @@ class ExecutionHandler:
                     log.error("the venue does not know an order that it had accepted", order=order.order_id)
                 said += self._report_all(reports)
         outcome = self._stage.handle(event)
+        self._touch_all(outcome.events)
         self._commands += [command for command in outcome.commands if isinstance(command, SubmitOrder)]
         return [*said, *outcome.events]
 
@@ -97,6 +98,11 @@ class ExecutionHandler:
         order = self._stage.order(order_id) if order_id else None
         if order is not None:
             self._touched[order.order_id] = order
+
+    def _touch_all(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, OrderEvent):
+                self._touch(event.order_id)
 
     def _report_all(self, reports: Sequence[VenueReport]) -> Sequence[Event]:
         return [event for report in reports for event in self._report(report)]
@@ -182,9 +188,7 @@ class ExecutionHandler:
         return next((command for command in outcome.commands if isinstance(command, SubmitOrder)), None)
 
     def effects(self, events: Sequence[Event]) -> Sequence[Effect]:
-        for event in events:
-            if isinstance(event, OrderEvent):
-                self._touch(event.order_id)
+        self._touch_all(events)
         touched, self._touched = self._touched, {}
         orders = [touched[order_id] for order_id in sorted(touched)]
         fills = [event for event in events if isinstance(event, OrderFilled)]

@@ -81,11 +81,12 @@ class CcxtGateway:
         amount = f"{instrument.quantity(order.lots):f}"
         arguments = (_unified(order.symbol), order.type.lower(), order.side.lower(), amount, price, parameters)
         try:
+            self._client.last_http_response = None  # ccxt refuses some orders itself
             answer = await self._ask("submit", self._client.create_order(*arguments))
         except ccxt.AuthenticationError:
             raise  # our keys are wrong: nothing that a retry or a rejection could mend
         except ccxt.ExchangeError as error:
-            return _rejection(order, error)
+            return _rejection(order, error, answered=self._client.last_http_response or "")
         return VenueAccepted(
             ts_ns=int(answer["timestamp"]) * MS_NS,
             client_order_id=order.client_order_id,
@@ -213,13 +214,16 @@ def _accepted(order: Order, found: Mapping[str, Any]) -> VenueAccepted:
     )
 
 
-def _rejection(order: SubmitOrder, error: Exception) -> VenueRejected:
-    """The venue's no. 'Duplicate order sent' is none: it means that the order exists."""
+def _rejection(order: SubmitOrder, error: Exception, *, answered: str) -> VenueRejected:
+    """The venue's no. 'Duplicate order sent' is none: it means that the order exists.
+
+    answered: the body of the answer, as ccxt leaves the code out of the errors whose text it knows.
+    """
     text = str(error)
     if "Duplicate order" in text:
         raise VenueTrouble(f"the venue says the order exists already: {text}") from error
-    code = re.search(r'"code":\s*(-?\d+)', text)
-    message = re.search(r'"msg":\s*"([^"]*)"', text)
+    code = re.search(r'"code":\s*(-?\d+)', answered)
+    message = re.search(r'"msg":\s*"([^"]*)"', answered)
     return VenueRejected(
         ts_ns=0,
         client_order_id=order.client_order_id,

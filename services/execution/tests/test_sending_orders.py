@@ -1,0 +1,375 @@
+"""An order is sent once. What nobody answered is asked for, and sent again only when it cannot exist."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pytest
+from n1v1.events import (
+    BarClosed,
+    BarsComplete,
+    DecisionsComplete,
+    Event,
+    OrderAccepted,
+    OrderApproved,
+    OrderFilled,
+    OrderRejected,
+    OrdersComplete,
+    OrderUnknown,
+    SubmitOrder,
+    VenueAccepted,
+    VenueRejected,
+    VenueReport,
+)
+from n1v1.execution.orders import Order, OrderState
+from n1v1.execution.stage import Execution
+from n1v1.ids import ClientOrderId, SignalId, order_id
+from n1v1.pipeline import bars_complete
+from n1v1.simulation.venue import SimulatedVenue, VenueRules
+from n1v1.values import Instrument, OrderType, Side, TimeInForce
+from n1v1_common.state.breaker import BreakerFlags
+from n1v1_common.state.memory import MemoryHotState
+from n1v1_common.telemetry.metrics import Metrics
+from n1v1_execution import handlers
+from n1v1_execution.handlers import ExecutionHandler
+from n1v1_execution.ports import VenueTrouble
+
+HOUR_NS = 3_600_000_000_000
+BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
+ONE = 100_000_000
+"""Lots of one BTC, and quanta of one USD."""
+
+
+class TroubledVenue:
+    """A simulated venue on a bad line. Each trouble is used up by one request, in order.
+
+    before: the request is lost. after: the order is taken and the answer is lost. late: it is lost, and found from
+    the n-th question on.
+    """
+
+    def __init__(self) -> None:
+        self.venue = SimulatedVenue([BTC], VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0))
+        self.venue.open_account("main", 100_000 * ONE)
+        self.submits: list[ClientOrderId] = []
+        self.questions = 0
+        self.troubles: list[str] = []
+        self.unanswered_questions = 0
+        self.found_from_question = 0
+        self._in_the_air: list[SubmitOrder] = []
+        self.reports: dict[ClientOrderId, list[VenueReport]] = {}
+
+    def advance(self, number: int, price: int = 100) -> None:
+        ticks = price * 100
+        bar = BarClosed(
+            id=f"bar:{number}",
+            ts_ns=number * HOUR_NS,
+            symbol="BTC-USD",
+            timeframe="1h",
+            open_ns=(number - 1) * HOUR_NS,
+            open=ticks,
+            high=ticks,
+            low=ticks,
+            close=ticks,
+            volume=ONE,
+        )
+        for _, report in self.venue.advance((bar,)):
+            self.reports.setdefault(report.client_order_id, []).append(report)
+
+    async def submit(self, order: SubmitOrder) -> VenueAccepted | VenueRejected:
+        self.submits.append(order.client_order_id)
+        trouble = self.troubles.pop(0) if self.troubles else ""
+        if trouble == "late":
+            self._in_the_air.append(order)
+        if trouble in ("before", "late"):
+            raise VenueTrouble("reset")
+        report = self._take(order)
+        if trouble == "after":
+            raise VenueTrouble("time-out")
+        return report
+
+    def _take(self, order: SubmitOrder) -> VenueAccepted | VenueRejected:
+        report = self.venue.submit("main", order)
+        assert isinstance(report, VenueAccepted | VenueRejected)
+        if isinstance(report, VenueAccepted):
+            self.reports.setdefault(order.client_order_id, []).append(report)
+        return report
+
+    async def find(self, order: Order) -> Sequence[VenueReport]:
+        self.questions += 1
+        if self.unanswered_questions:
+            self.unanswered_questions -= 1
+            raise VenueTrouble("away")
+        if self._in_the_air and self.questions >= self.found_from_question:
+            self._take(self._in_the_air.pop())
+        return list(self.reports.get(order.client_order_id, ()))
+
+
+class Bench:
+    """The handler as the stage loop drives it, with a commit that keeps everything."""
+
+    def __init__(self, venue: TroubledVenue, *, absence_after_s: float = 0.05) -> None:
+        self.venue = venue
+        self.state = MemoryHotState()
+        self.flags = BreakerFlags(self.state)
+        self.said: list[Event] = []
+        self.saved: list[dict[str, object]] = []
+        self.rows: dict[str, str] = {}
+        self.absence_after_s = absence_after_s
+        self.start()
+
+    def start(self) -> None:
+        """A new process: what was saved is all it knows."""
+        self.stage = Execution(account="main", venue="simulator")
+        self.handler = ExecutionHandler(
+            stage=self.stage,
+            gateway=self.venue,
+            flags=self.flags,
+            instruments=[BTC],
+            absence_after_s=self.absence_after_s,
+            metrics=Metrics(),
+        )
+        self.handler.commit = self.commit
+        if self.saved:
+            self.handler.restore(self.saved[-1])
+
+    async def commit(self, decide: Callable[[], Sequence[Event]]) -> None:
+        self._store(list(decide()))
+
+    def _store(self, said: list[Event]) -> None:
+        for effect in self.handler.effects(said):
+            if "INTO orders" in effect.statement:
+                self.rows |= {row[0]: row[9] for row in effect.rows}
+        self.said += said
+        self.saved.append(self.handler.snapshot())
+
+    async def step(self, *events: Event, then_send: bool = True) -> None:
+        said: list[Event] = []
+        for event in events:
+            said += await self.handler.handle(event)
+        self._store(said)
+        if then_send:
+            await self.handler.after_step()
+
+    def heard_of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.said if isinstance(event, kind)]
+
+
+@pytest.fixture
+def venue() -> TroubledVenue:
+    venue = TroubledVenue()
+    venue.advance(1)
+    return venue
+
+
+@pytest.fixture
+async def bench(venue: TroubledVenue, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(handlers, "ASK_AGAIN_S", 0.005)
+    bench = Bench(venue)
+    await bench.flags.close("main", version=1)
+    return bench
+
+
+def approved(number: int = 1, *, side: Side = Side.BUY, reduce_only: bool = False, bar: int = 1) -> OrderApproved:
+    signal = SignalId(f"ema_cross:BTC-USD:{number}")
+    return OrderApproved(
+        id=f"approved:{number}",
+        ts_ns=bar * HOUR_NS,
+        cause_id=signal,
+        order_id=order_id("main", signal),
+        signal_id=signal,
+        account="main",
+        instance="ema_cross",
+        symbol="BTC-USD",
+        side=side,
+        type=OrderType.MARKET,
+        lots=ONE,
+        limit_ticks=None,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=reduce_only,
+        reference_ticks=10_000,
+        valid_until_ns=(bar + 1) * HOUR_NS,
+    )
+
+
+def decided(bar: int = 1) -> DecisionsComplete:
+    return DecisionsComplete(id=f"decisions:{bar}", ts_ns=bar * HOUR_NS, account="main", approved=1, refused=0)
+
+
+def bars(bar: int) -> BarsComplete:
+    return bars_complete(bar * HOUR_NS, (), bar)
+
+
+def orders_at(venue: TroubledVenue) -> int:
+    return len(venue.venue.orders)
+
+
+async def test_an_answered_order_is_sent_once_and_completes_its_bar_time(bench: Bench, venue: TroubledVenue) -> None:
+    await bench.step(approved(), decided())
+    assert (len(venue.submits), orders_at(venue), venue.questions) == (1, 1, 0)
+    assert len(bench.heard_of(OrderAccepted)) == 1
+    assert [event.ts_ns for event in bench.heard_of(OrdersComplete)] == [HOUR_NS]
+
+
+async def test_an_order_that_arrived_without_an_answer_is_found_and_not_sent_again(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    venue.troubles = ["after"]
+    await bench.step(approved(), decided())
+    assert (len(venue.submits), orders_at(venue)) == (1, 1)
+    assert len(bench.heard_of(OrderUnknown)) == 1
+    assert len(bench.heard_of(OrderAccepted)) == 1
+    assert len(bench.heard_of(OrdersComplete)) == 1
+
+
+async def test_an_order_that_never_arrived_is_sent_again_under_a_new_name_after_the_window(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    venue.troubles = ["before"]
+    await bench.step(approved(), decided())
+    first, second = venue.submits
+    assert first.endswith("-1")
+    assert second.endswith("-2")
+    assert orders_at(venue) == 1
+    assert venue.questions > 2, "it was asked for during the window"
+    assert len(bench.heard_of(OrdersComplete)) == 1
+
+
+async def test_an_order_that_turns_up_late_within_the_window_is_not_sent_again(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    venue.troubles, venue.found_from_question = ["late"], 4
+    await bench.step(approved(), decided())
+    assert (len(venue.submits), orders_at(venue), venue.questions) == (1, 1, 4)
+
+
+async def test_absence_counts_only_when_it_was_asked_for_after_the_window(
+    bench: Bench, venue: TroubledVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that was asked within the window and answered after it says nothing of the time in between."""
+    now = iter([0.0, 0.04, 0.06, 0.06, 0.07])
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return next(now)
+
+    monkeypatch.setattr(handlers, "time", Clock)
+    venue.troubles, venue.found_from_question = ["late"], 2
+    await bench.step(approved(), decided())
+    assert (len(venue.submits), orders_at(venue)) == (1, 1)
+
+
+async def test_a_venue_that_is_away_is_asked_until_it_answers(bench: Bench, venue: TroubledVenue) -> None:
+    venue.troubles, venue.unanswered_questions = ["after"], 5
+    await bench.step(approved(), decided())
+    assert (len(venue.submits), orders_at(venue), venue.questions) == (1, 1, 6)
+
+
+async def test_an_order_is_not_sent_while_one_before_it_is_in_doubt(bench: Bench, venue: TroubledVenue) -> None:
+    venue.troubles = ["before"]
+    await bench.step(approved(1), approved(2), decided())
+    names = [(order_id("main", SignalId(f"ema_cross:BTC-USD:{number}"))) for number in (1, 2)]
+    assert venue.submits == [f"n1v1-{names[0]}-1", f"n1v1-{names[0]}-2", f"n1v1-{names[1]}-1"]
+    assert [order.client_order_id for order in venue.venue.orders] == venue.submits[1:], "served in the order decided"
+
+
+async def test_killed_before_sending_the_order_is_asked_for_and_then_sent(bench: Bench, venue: TroubledVenue) -> None:
+    await bench.step(approved(), decided(), then_send=False)
+    bench.start()
+    await bench.handler.after_step()
+    assert (len(venue.submits), orders_at(venue)) == (1, 1)
+    assert venue.questions >= 1, "nobody remembers whether it was sent: ask first"
+
+
+async def test_killed_after_the_venue_took_it_the_order_is_not_sent_again(bench: Bench, venue: TroubledVenue) -> None:
+    await bench.step(approved(), decided(), then_send=False)
+    [order] = bench.stage.open_orders
+    assert isinstance(venue._take(_command(order)), VenueAccepted)
+    bench.start()
+    await bench.handler.after_step()
+    assert (len(venue.submits), orders_at(venue)) == (0, 1)
+    assert len(bench.heard_of(OrderAccepted)) == 1
+
+
+async def test_killed_between_two_attempts_the_second_is_found_under_its_own_name(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    venue.troubles = ["before", "after"]
+    await bench.step(approved(), decided())
+    assert (len(venue.submits), orders_at(venue)) == (2, 1)
+    attempts = Counter(name.rsplit("-", 1)[1] for name in venue.submits)
+    assert attempts == {"1": 1, "2": 1}
+
+
+async def test_a_fill_is_counted_once_however_often_the_venue_tells_of_it(bench: Bench, venue: TroubledVenue) -> None:
+    await bench.step(approved(), decided())
+    venue.advance(2)
+    [name] = venue.reports
+    venue.reports[name] *= 2
+    await bench.step(bars(2))
+    [fill] = bench.heard_of(OrderFilled)
+    assert isinstance(fill, OrderFilled)
+    assert (fill.lots, fill.is_final) == (ONE, True)
+    assert set(bench.rows.values()) == {OrderState.FILLED}
+
+
+async def test_an_order_past_its_validity_is_rejected_unsent_and_written_down(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    await bench.step(bars(3), approved(), decided())
+    assert venue.submits == []
+    [rejected] = bench.heard_of(OrderRejected)
+    assert isinstance(rejected, OrderRejected)
+    assert "validity ended" in rejected.reason
+    assert set(bench.rows.values()) == {OrderState.REJECTED}
+
+
+async def test_every_order_of_a_busy_bar_time_ends_up_in_its_row(bench: Bench, venue: TroubledVenue) -> None:
+    """More at once than the stage keeps in mind."""
+    late = [approved(number) for number in range(40)]
+    await bench.step(bars(3), *late, decided())
+    assert len(bench.rows) == 40
+    assert set(bench.rows.values()) == {OrderState.REJECTED}
+
+
+async def test_a_rejection_has_the_time_of_its_order_when_the_venue_gives_none(
+    bench: Bench, venue: TroubledVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no(order: SubmitOrder) -> VenueRejected:
+        return VenueRejected(
+            ts_ns=0, client_order_id=order.client_order_id, symbol=order.symbol, code=-2010, reason="no money"
+        )
+
+    monkeypatch.setattr(venue, "submit", no)
+    await bench.step(approved(), decided())
+    [rejected] = bench.heard_of(OrderRejected)
+    assert rejected.ts_ns == HOUR_NS
+
+
+@pytest.mark.parametrize("flag", ["missing", "open"])
+async def test_while_the_account_is_halted_nothing_that_adds_exposure_is_sent(
+    venue: TroubledVenue, bench: Bench, flag: str
+) -> None:
+    bench.flags = BreakerFlags(MemoryHotState())
+    if flag == "open":
+        await bench.flags.open("main", reason="drill", version=1)
+    bench.start()
+    await bench.step(approved(1), approved(2, side=Side.SELL, reduce_only=True), decided())
+    assert [name.rsplit("-", 1)[0] for name in venue.submits] == [
+        f"n1v1-{order_id('main', SignalId('ema_cross:BTC-USD:2'))}"
+    ]
+    halted = next(event for event in bench.heard_of(OrderRejected) if "halted" in event.reason)  # type: ignore[attr-defined]  # narrowed by heard_of
+    assert isinstance(halted, OrderRejected)
+    assert ("drill" if flag == "open" else "is not there") in halted.reason
+    assert len(bench.heard_of(OrdersComplete)) == 1
+
+
+def _command(order: Order) -> SubmitOrder:
+    return SubmitOrder(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        lots=order.lots,
+    )
