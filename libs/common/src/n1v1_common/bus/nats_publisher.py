@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import nats.errors
+import orjson
 from nats.aio.msg import Msg
 
 from n1v1_common.bus.api import IN_FLIGHT_MAX, MSG_ID, Outgoing, Published
@@ -175,7 +175,7 @@ class Publisher:
         if msg.headers and msg.headers.get("Status") == "503":
             self._answer(token, Refusal(UNAVAILABLE, "no stream stores this subject", heard=False))
             return
-        facts = json.loads(msg.data)
+        facts = orjson.loads(msg.data)
         if "error" in facts:
             error = facts["error"]
             self._answer(token, Refusal(error.get("code", 0), error.get("description", "")))
