@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from n1v1.run_hash import RunRecords, run_hash
-from n1v1_cli.stack import http
+from n1v1_cli.reporting_api import ask
 from n1v1_common.telemetry.spans import load_trace
 
 pytestmark = pytest.mark.stack
@@ -29,9 +28,8 @@ async def test_every_fill_has_its_trace_from_the_bar_to_the_ledger(start_replay:
     async with start_replay("telemetry.sample_ratio=1") as replay:
         await replay.until_ended()
         await replay.reported(run_hash(expected))
-        url = replay.stack.url("reporting")
-        answer = await http.get(f"{url}/api/v1/orders?limit=500")
-        filled = [order for order in json.loads(answer.body)["orders"] if order["status"] == "FILLED"]
+        answer = await asyncio.to_thread(ask, replay.stack.url("reporting"), "orders", {"limit": 500})
+        filled = [order for order in answer["orders"] if order["status"] == "FILLED"]
         assert len(filled) == len(expected.fills) > 20
         spans_dir = Path(replay.stack.record().spans_dir)
         for order in filled:
