@@ -23,6 +23,7 @@ from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1_cli.stack import http
 from n1v1_cli.stack.stack import Stack
 from n1v1_common.bus.api import ConsumerSpec
+from n1v1_common.bus.errors import BusUnavailable
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.instruments import instruments_of
@@ -88,7 +89,7 @@ class RunningReplay:
         failed = asyncio.ensure_future(self.stack.failed())
         deadline = time.monotonic() + within_s
         try:
-            while not await look():
+            while not await _answered(look):
                 assert not failed.done(), str(failed.result())
                 assert time.monotonic() < deadline, f"only {await self.bar_times()} bar times in {within_s} s"
                 await asyncio.sleep(0.05)
@@ -119,6 +120,13 @@ class RunningReplay:
             if run["hash"] == wanted_hash or time.monotonic() > deadline:
                 return run
             await asyncio.sleep(0.1)
+
+
+async def _answered(look: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await look()
+    except BusUnavailable:  # the server was killed by the test
+        return False
 
 
 def dataset_of(settings: Settings) -> dict[str, Any]:
