@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from n1v1.events import (
     BarClosed,
@@ -35,10 +35,12 @@ from n1v1.events import (
     SubmitOrder,
     VenueReport,
 )
-from n1v1.execution.stage import Execution
-from n1v1.portfolio.stage import Portfolio
-from n1v1.risk.stage import Risk
-from n1v1.signals.stage import Signals
+
+if TYPE_CHECKING:  # a service asks only for HEARS, and should not load what the other stages need
+    from n1v1.execution.stage import Execution
+    from n1v1.portfolio.stage import Portfolio
+    from n1v1.risk.stage import Risk
+    from n1v1.signals.stage import Signals
 
 HEARS: Mapping[str, tuple[type[Event], ...]] = {
     # runs strategies on every closed bar; the watermark asks for the notes of a bar time

@@ -270,7 +270,7 @@ class Execution:
 
     def snapshot(self) -> dict[str, Any]:
         return {
-            "orders": [asdict(order) for order in self._orders.values()],
+            "orders": [order.saved() for order in self._orders.values()],
             "market_ns": self._market_ns,
             "fills_complete_ns": self._fills_complete_ns,
             "decisions": asdict(self._decisions) if self._decisions else None,

@@ -95,6 +95,10 @@ class CcxtGateway:
         )
 
     async def find(self, order: Order) -> Sequence[VenueReport]:
+        if order.venue_order_id is not None:
+            fills = await self._fills(order, order.venue_order_id)
+            if sum(fill.lots for fill in fills) >= order.lots:
+                return fills  # the usual end of an order, and one request instead of two
         symbol, client_order_id = _unified(order.symbol), order.client_order_id
         try:
             found = await self._ask(
@@ -103,14 +107,15 @@ class CcxtGateway:
         except ccxt.OrderNotFound:
             return []
         filled_lots = self._lots(order.symbol, found["filled"])
-        fills: list[VenueFilled] = []
-        if filled_lots > order.filled_lots:
-            trades = await self._ask("trades", self._client.fetch_order_trades(found["id"], symbol))
-            fills = [self._filled(order, trade) for trade in trades]
-            if sum(fill.lots for fill in fills) < filled_lots:
-                # The venue's list of trades lags behind its list of orders: closed now, the rest would be lost.
-                return [_accepted(order, found), *fills]
+        fills = await self._fills(order, found["id"]) if filled_lots > order.filled_lots else []
+        if fills and sum(fill.lots for fill in fills) < filled_lots:
+            # The venue's list of trades lags behind its list of orders: closed now, the rest would be lost.
+            return [_accepted(order, found), *fills]
         return [_accepted(order, found), *fills, *self._closed(order, found)]
+
+    async def _fills(self, order: Order, venue_order_id: str) -> list[VenueFilled]:
+        trades = await self._ask("trades", self._client.fetch_order_trades(venue_order_id, _unified(order.symbol)))
+        return [self._filled(order, trade) for trade in trades]
 
     async def _ask(self, request: str, answer: Any) -> Any:
         """Await one request of ccxt's. Raises VenueTrouble for every failure that leaves its effect open."""
