@@ -12,25 +12,26 @@ if TYPE_CHECKING:
     from n1v1_research.datasets import Dataset
     from n1v1_research.report import RunResult
 
+# What is traded and how far it may go, in the demo, in its repetition in process and in `n1v1 up` without settings.
 # Two strategies on two markets, at most 45 % of equity in each, so that both fit with their costs. The limits leave
 # room for the falls of 2020 and 2022: a sample that halts in its third month would show little.
-SETTINGS = (
+TRADING = (
     "market.dataset=coinbase-4h",
-    "replay.mode=lockstep",
-    "servers.durability=process",
     "strategies.active_strategies=ema_cross,my_breakout",
     'strategies.strategy_config={"ema_cross":{"fast_ema":20,"slow_ema":80,"position_size":0.45}}',
     "risk_management.max_position_size=0.45",
     "risk_management.max_drawdown=0.5",
     "circuit_breaker.equity_drawdown_threshold=0.6",
+    # the simulated venue answers at once or not at all, so that an order in doubt is soon settled
     "exchange.recv_window_ms=1000",
     "exchange.absence_margin_ms=500",
 )
+REPLAY = (*TRADING, "replay.mode=lockstep", "servers.durability=process")
 THREE_YEARS = ("market.start=2020-01-01", "market.end=2023-01-01")
 
 
 def settings_of(*, full: bool) -> Sequence[str]:
-    return SETTINGS if full else (*SETTINGS, *THREE_YEARS)
+    return REPLAY if full else (*REPLAY, *THREE_YEARS)
 
 
 def dataset_of(settings: Settings) -> Dataset:

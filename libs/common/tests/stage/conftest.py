@@ -59,7 +59,7 @@ class Toy:
 
     def effects(self, events: Sequence[Event]) -> Sequence[Effect]:
         rows = [(event.cause_id, self.count) for event in events]
-        return [Effect("INSERT INTO effects (cause, number) VALUES ($1, $2)", rows)]
+        return [Effect("INSERT INTO effects (cause, number) {rows}", ("text", "bigint"), rows)]
 
     def open_causes(self) -> Collection[str]:
         return ()

@@ -16,7 +16,7 @@ from n1v1_common.streams import ALL_STREAMS, TRADING
 
 pytestmark = pytest.mark.servers
 
-EFFECT = "INSERT INTO effects (cause, number) VALUES ($1, $2)"
+EFFECT = "INSERT INTO effects (cause, number) {rows}"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def step(*inbox: str, said: int = 0, effects: tuple[tuple[str, int], ...] = (), 
         cursors={"TRADING": Cursor(seq, 1)},
         state=b"state %d" % seq,
         outbox=[message(number) for number in range(said)],
-        effects=[Effect(EFFECT, effects)],
+        effects=[Effect(EFFECT, ("text", "bigint"), effects)],
     )
 
 

@@ -13,7 +13,7 @@ from n1v1_common.storage.journal import Effect
 _ORDER = """
 INSERT INTO orders (order_id, signal_id, account, instance, symbol, side, type, quantity, filled, state,
                     client_order_id, venue_order_id, attempt, decided_ns, valid_until_ns)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+{rows}
 ON CONFLICT (order_id) DO UPDATE SET filled = EXCLUDED.filled, state = EXCLUDED.state,
     client_order_id = EXCLUDED.client_order_id, venue_order_id = EXCLUDED.venue_order_id,
     attempt = EXCLUDED.attempt, changed_at = now()
@@ -21,16 +21,19 @@ ON CONFLICT (order_id) DO UPDATE SET filled = EXCLUDED.filled, state = EXCLUDED.
 
 _FILL = """
 INSERT INTO fills (fill_id, order_id, trade_id, symbol, side, quantity, price, value, fee, liquidity, ts_ns)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+{rows}
 """
+
+_ORDER_TYPES = (*["text"] * 7, "numeric", "numeric", "text", "text", "text", "integer", "bigint", "bigint")
+_FILL_TYPES = (*["text"] * 5, *["numeric"] * 4, "text", "bigint")
 
 
 def orders_effect(orders: Iterable[Order], instruments: Mapping[str, Instrument]) -> Effect:
-    return Effect(_ORDER, [_order_row(order, instruments[order.symbol]) for order in orders])
+    return Effect(_ORDER, _ORDER_TYPES, [_order_row(order, instruments[order.symbol]) for order in orders])
 
 
 def fills_effect(fills: Iterable[OrderFilled], instruments: Mapping[str, Instrument]) -> Effect:
-    return Effect(_FILL, [_fill_row(filled, instruments[filled.symbol]) for filled in fills])
+    return Effect(_FILL, _FILL_TYPES, [_fill_row(filled, instruments[filled.symbol]) for filled in fills])
 
 
 def _order_row(order: Order, instrument: Instrument) -> tuple[Any, ...]:

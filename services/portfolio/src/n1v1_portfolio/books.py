@@ -10,15 +10,19 @@ from n1v1.portfolio.ledger import Transaction
 from n1v1.values import Instrument
 from n1v1_common.storage.journal import Effect
 
-_LEDGER = "INSERT INTO ledger (transaction_id, entry, ts_ns, account, asset, amount) VALUES ($1, $2, $3, $4, $5, $6)"
+_LEDGER = "INSERT INTO ledger (transaction_id, entry, ts_ns, account, asset, amount) {rows}"
+_LEDGER_TYPES = ("text", "integer", "bigint", "text", "text", "numeric")
 
 _POSITION = """
-INSERT INTO positions (account, symbol, quantity, cost, realised, fees, ts_ns) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO positions (account, symbol, quantity, cost, realised, fees, ts_ns) {rows}
 ON CONFLICT (account, symbol) DO UPDATE SET quantity = EXCLUDED.quantity, cost = EXCLUDED.cost,
     realised = EXCLUDED.realised, fees = EXCLUDED.fees, ts_ns = EXCLUDED.ts_ns
 """
 
-_EQUITY = "INSERT INTO equity (account, ts_ns, cash, equity, peak, fees) VALUES ($1, $2, $3, $4, $5, $6)"
+_POSITION_TYPES = ("text", "text", "numeric", "numeric", "numeric", "numeric", "bigint")
+
+_EQUITY = "INSERT INTO equity (account, ts_ns, cash, equity, peak, fees) {rows}"
+_EQUITY_TYPES = ("text", "bigint", "numeric", "numeric", "numeric", "numeric")
 
 
 class Books:
@@ -31,9 +35,14 @@ class Books:
 
     def effects(self, transactions: Sequence[Transaction], events: Sequence[Event]) -> Sequence[Effect]:
         ledger = [row for transaction in transactions for row in self._ledger_rows(transaction)]
-        positions = [self._position_row(event) for event in events if isinstance(event, PositionChanged)]
+        newest = {event.symbol: event for event in events if isinstance(event, PositionChanged)}
+        positions = [self._position_row(event) for event in newest.values()]
         equity = [self._equity_row(event) for event in events if isinstance(event, EquityMarked)]
-        return (Effect(_LEDGER, ledger), Effect(_POSITION, positions), Effect(_EQUITY, equity))
+        return (
+            Effect(_LEDGER, _LEDGER_TYPES, ledger),
+            Effect(_POSITION, _POSITION_TYPES, positions),
+            Effect(_EQUITY, _EQUITY_TYPES, equity),
+        )
 
     def _ledger_rows(self, transaction: Transaction) -> list[tuple[str, int, int, str, str, Decimal]]:
         return [

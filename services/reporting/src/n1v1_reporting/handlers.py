@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 NAME = "reporting"
 SMALL_BATCH = 128
-GATHER_S = 0.05
+GATHER_S = 0.2
 """A pause after a small batch lets the next one grow: nobody reads reports faster, and the CPU belongs to trading."""
 
 

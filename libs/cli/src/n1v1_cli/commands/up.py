@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n1v1_cli import sample_run
 from n1v1_cli.errors import CommandError
 from n1v1_cli.options import add_settings_options, load_settings, state_dir_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from n1v1_cli.stack.stack import Stack
 
 # Recorded bars as if they came from a venue, an hour in a second, over and over.
-PAPER_DEFAULTS = ("replay.mode=scaled", "replay.loop=true")
+PAPER_DEFAULTS = (*sample_run.TRADING, "replay.mode=scaled", "replay.loop=true")
 
 SUPERVISOR_LOG = "supervisor.log"
 DETACHED_READY_WITHIN_S = 120.0

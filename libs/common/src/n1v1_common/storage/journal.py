@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -47,12 +48,13 @@ WITH handled AS (INSERT INTO inbox (msg_id) SELECT unnest($1::text[]) RETURNING 
          ON CONFLICT (stream) DO UPDATE SET seq = EXCLUDED.seq, created_ns = EXCLUDED.created_ns),
      kept AS (
          INSERT INTO stage_state (state, stored_at) VALUES ($5, now())
-         ON CONFLICT (only_row) DO UPDATE SET state = EXCLUDED.state, stored_at = EXCLUDED.stored_at)
+         ON CONFLICT (only_row) DO UPDATE SET state = EXCLUDED.state, stored_at = EXCLUDED.stored_at){effects}
 INSERT INTO outbox (msg_id, subject, payload, headers)
 SELECT * FROM unnest($6::text[], $7::text[], $8::bytea[], $9::text[])
 WHERE (SELECT count(*) FROM handled) = cardinality($1::text[])
 RETURNING id
 """
+_STEP_PARAMETERS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,14 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A statement of the stage's own, run once per row of arguments, in the same transaction."""
+    """Rows of the stage's own, stored with the step.
+
+    statement: an INSERT with {rows} where its values come from; types: of the columns, as PostgreSQL names them.
+    With ON CONFLICT DO UPDATE no two rows may have the same key.
+    """
 
     statement: str
+    types: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
 
 
@@ -114,25 +121,22 @@ class Journal:
         Raises SeenBefore when a message of its inbox was handled before, StorageUnavailable when it is not known
         whether it was stored: a restart finds out.
         """
+        effects = [effect for effect in step.effects if effect.rows]
+        statement = _statement(tuple((effect.statement, effect.types) for effect in effects))
+        columns = [list(column) for effect in effects for column in zip(*effect.rows, strict=True)]
         try:
-            if not any(effect.rows for effect in step.effects):
-                rows = await self._pool.fetch(_STEP, *_step_arguments(step))
-            else:
-                rows = await self._commit_with_effects(step)
+            rows = await self._pool.fetch(statement, *_step_arguments(step), *columns)
         except asyncpg.UniqueViolationError as error:
-            if error.table_name == "inbox":
+            if error.table_name == "inbox" or await self._has_handled_any(step.inbox):
                 raise SeenBefore(str(error)) from error
             raise
         except TROUBLE as error:
             raise StorageUnavailable(f"a step could not be stored: {type(error).__name__}: {error}") from error
         return [row["id"] for row in rows]
 
-    async def _commit_with_effects(self, step: Step) -> list[asyncpg.Record]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_STEP, *_step_arguments(step))
-            for effect in step.effects:
-                await connection.executemany(effect.statement, effect.rows)
-        return list(rows)
+    async def _has_handled_any(self, msg_ids: Sequence[str]) -> bool:
+        """Of a repeated step PostgreSQL may name the conflict of an effect and not that of the inbox."""
+        return await self.unhandled(msg_ids) != set(msg_ids)
 
     async def publish(self, outbox_ids: Sequence[int], messages: Sequence[Outgoing]) -> None:
         """Publish what was committed. Marking it as sent happens later, in batches: see `mark_sent`."""
@@ -181,6 +185,18 @@ class Journal:
         """Forget what nobody can ask for any more."""
         await self._pool.execute("DELETE FROM inbox WHERE handled_at < now() - $1::interval", INBOX_KEPT)
         await self._pool.execute("DELETE FROM outbox WHERE sent_at < now() - $1::interval", SENT_KEPT)
+
+
+@cache
+def _statement(effects: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    """One statement, so one round trip, for a step with these effects."""
+    parts, first = [], _STEP_PARAMETERS + 1
+    for number, (statement, types) in enumerate(effects):
+        arrays = ", ".join(f"${first + position}::{type_}[]" for position, type_ in enumerate(types))
+        rows = "SELECT * FROM unnest(" + arrays + ")"
+        parts.append(f",\n     effect_{number} AS ({statement.format(rows=rows)})")
+        first += len(types)
+    return _STEP.format(effects="".join(parts))
 
 
 def _step_arguments(step: Step) -> tuple[Any, ...]:

@@ -75,10 +75,13 @@ class BinanceBars:
                     yield kline["s"], self._bar_of_event(kline)
 
     async def _missed(self, newest: dict[str, int]) -> list[tuple[str, BarClosed]]:
-        """Closed bars since the newest one known, by close time. Without any known one there is nothing to fill."""
-        missed = [
-            (wire, bar) for wire, after_ns in newest.items() if after_ns for bar in await self._since(wire, after_ns)
-        ]
+        """Closed bars since the newest one known, by close time.
+
+        Without any known one a real venue's past is not ours; a recording is played from its first bar, which the
+        simulator may have closed before we were there.
+        """
+        begun = {wire: after_ns for wire, after_ns in newest.items() if after_ns or not self._open_rows}
+        missed = [(wire, bar) for wire, after_ns in begun.items() for bar in await self._since(wire, after_ns)]
         return sorted(missed, key=lambda found: (found[1].ts_ns, found[0]))
 
     async def _since(self, wire: str, after_ns: int) -> list[BarClosed]:
