@@ -193,7 +193,7 @@ def _statement(effects: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
     parts, first = [], _STEP_PARAMETERS + 1
     for number, (statement, types) in enumerate(effects):
         arrays = ", ".join(f"${first + position}::{type_}[]" for position, type_ in enumerate(types))
-        rows = "SELECT * FROM unnest(" + arrays + ")"
+        rows = "SELECT * FROM unnest(" + arrays + ")"  # noqa: S608  # types are named by the code
         parts.append(f",\n     effect_{number} AS ({statement.format(rows=rows)})")
         first += len(types)
     return _STEP.format(effects="".join(parts))
