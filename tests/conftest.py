@@ -13,22 +13,15 @@ from typing import Any
 
 import pytest
 from n1v1.events import Event, OrdersComplete, ReplayEnded
-from n1v1.execution.stage import Execution
-from n1v1.pipeline import Engine
-from n1v1.portfolio.stage import Portfolio
-from n1v1.risk.stage import Risk
 from n1v1.run_hash import RunRecords, from_events
-from n1v1.signals.stage import Signals
-from n1v1.simulation.venue import SimulatedVenue, VenueRules
+from n1v1_cli.in_process import events
 from n1v1_cli.stack import http
 from n1v1_cli.stack.stack import Stack
 from n1v1_common.bus.api import ConsumerSpec
 from n1v1_common.bus.errors import BusUnavailable
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec.codec import subject_filter
-from n1v1_common.instruments import instruments_of
 from n1v1_common.servers import ServerMissing
-from n1v1_common.settings.core import fee_rate_ppb, instances_of, policy_of, slippage_ppb
 from n1v1_common.settings.load import Loaded, load
 from n1v1_common.settings.model import Settings
 from n1v1_common.stage.opening import bus_url, codec_of
@@ -141,23 +134,7 @@ def dataset_of(settings: Settings) -> dict[str, Any]:
 
 def in_process(settings: Settings) -> RunRecords:
     """The records of the same replay through the engine in this process."""
-    instruments, account = instruments_of(settings), settings.account.id
-    cash = instruments[0].quanta(settings.account.initial_balance)
-    rules = VenueRules(
-        fee_rate_ppb=fee_rate_ppb(settings),
-        slippage_ppb=slippage_ppb(settings),
-    )
-    venue = SimulatedVenue(instruments, rules)
-    venue.open_account(account, cash)
-    engine = Engine(
-        account=account,
-        venue=venue,
-        signals=Signals(instances=instances_of(settings), instruments=instruments, timeframe=settings.market.timeframe),
-        risk=Risk(account=account, instruments=instruments, policy=policy_of(settings)),
-        execution=Execution(account=account, venue=settings.venue),
-        portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
-    )
-    return from_events(engine.run(datasets.load(**dataset_of(settings)).steps()))
+    return from_events(events(settings, datasets.load(**dataset_of(settings))))
 
 
 @pytest.fixture(scope="session")

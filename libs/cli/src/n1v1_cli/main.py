@@ -32,6 +32,8 @@ COMMANDS = {
     "equity": Command("n1v1_cli.commands.equity", "the account's equity over time"),
     "trace": Command("n1v1_cli.commands.trace", "an order's way from the bar to the ledger, as a waterfall"),
     "why": Command("n1v1_cli.commands.why", "what each strategy and risk check said of a bar"),
+    "halt": Command("n1v1_cli.commands.halt", "open the circuit breaker: no new exposure"),
+    "resume": Command("n1v1_cli.commands.resume", "close the circuit breaker"),
     "dead-letters": Command("n1v1_cli.commands.dead_letters", "messages nobody could handle: list, requeue"),
     "config": Command("n1v1_cli.commands.config", "check settings, explain where a value comes from"),
 }

@@ -140,7 +140,7 @@ def test_without_a_stack_it_says_how_to_start_one(server: NatsServer, capsys: py
 def test_a_bus_that_is_not_there_is_named(
     server: NatsServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("n1v1_cli.commands.dead_letters.CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr("n1v1_cli.bus.CONNECT_WITHIN_S", 0.3)
     server.kill()
     assert command(server) == 1
     assert f"the bus at {server.url} does not answer" in capsys.readouterr().err

@@ -13,8 +13,6 @@ from n1v1_cli.options import add_settings_options, load_settings
 
 if TYPE_CHECKING:
     from n1v1.events import Event
-    from n1v1_common.settings.model import Settings
-    from n1v1_research.datasets import Dataset
 
 
 def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its subparsers private
@@ -34,6 +32,7 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 def run(args: argparse.Namespace) -> int:
     from n1v1.run_hash import from_events
 
+    from n1v1_cli.in_process import events
     from n1v1_cli.run_table import print_run
 
     settings = load_settings(args, sample_run.settings_of(full=args.full)).settings
@@ -46,38 +45,6 @@ def run(args: argparse.Namespace) -> int:
     print_run(result, sample_run.write_report(result, args.results))
     print(f"{bars:,} bars in {seconds:.1f} s, {bars / seconds:,.0f} bars/s")
     return 0
-
-
-def events(settings: Settings, dataset: Dataset) -> Iterator[Event]:
-    """Every event of the run, in order. Raises StrategyError when a strategy raises."""
-    from n1v1.errors import StrategyError
-    from n1v1.execution.stage import Execution
-    from n1v1.pipeline import Engine
-    from n1v1.portfolio.stage import Portfolio
-    from n1v1.risk.stage import Risk
-    from n1v1.signals.stage import Signals
-    from n1v1.simulation.venue import SimulatedVenue, VenueRules
-    from n1v1_common.settings.core import fee_rate_ppb, instances_of, policy_of, slippage_ppb
-
-    account, instruments = settings.account.id, dataset.instruments
-    cash = instruments[0].quanta(settings.account.initial_balance)
-    rules = VenueRules(fee_rate_ppb=fee_rate_ppb(settings), slippage_ppb=slippage_ppb(settings))
-    venue = SimulatedVenue(instruments, rules)
-    venue.open_account(account, cash)
-    signals = Signals(instances=instances_of(settings), instruments=instruments, timeframe=dataset.timeframe)
-    engine = Engine(
-        account=account,
-        venue=venue,
-        signals=signals,
-        risk=Risk(account=account, instruments=instruments, policy=policy_of(settings)),
-        execution=Execution(account=account, venue=settings.venue),
-        portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
-    )
-    for event in engine.run(dataset.steps()):
-        if signals.failures:
-            instance, symbol, error = signals.failures[0]
-            raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
-        yield event
 
 
 def _shown(happening: Iterator[Event], *, total: int) -> Iterator[Event]:

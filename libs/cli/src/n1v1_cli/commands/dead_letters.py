@@ -6,14 +6,13 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from n1v1_cli.bus import connected, settings_of
 from n1v1_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from n1v1_common.bus.dead_letters import DeadLetter
-    from n1v1_common.bus.nats import NatsBus
     from n1v1_common.settings.model import Settings
 
-CONNECT_WITHIN_S = 5.0
 NS_PER_S = 1_000_000_000
 
 
@@ -43,44 +42,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.action == "requeue" and args.seq is None:
         raise CommandError("requeue needs the number of a letter. n1v1 dead-letters lists them")
-    settings = _settings(args)
+    settings = settings_of(args)
     return asyncio.run(_requeue(settings, args) if args.action == "requeue" else _list(settings, args))
-
-
-def _settings(args: argparse.Namespace) -> Settings:
-    """Those that the options name, otherwise those of the running stack. Raises NoStack."""
-    from n1v1_cli.errors import NoStack
-    from n1v1_cli.options import load_settings
-    from n1v1_cli.stack.folder import default_state_dir, stack_is_running
-    from n1v1_cli.stack.record import read_record
-
-    if args.config or args.overrides:
-        return load_settings(args).settings
-    state_dir = default_state_dir()
-    record = read_record(state_dir)
-    if record is None or not stack_is_running(state_dir):
-        raise NoStack(state_dir)
-    from n1v1_common.settings.service import SETTINGS_VARIABLE, load_service_settings
-
-    return load_service_settings({SETTINGS_VARIABLE: record.settings})
-
-
-async def _connected(settings: Settings) -> NatsBus:
-    from n1v1_common.bus.errors import BusUnavailable
-    from n1v1_common.bus.nats import NatsBus
-    from n1v1_common.stage.opening import bus_url
-
-    try:
-        return await NatsBus.connect(bus_url(settings), name="n1v1-cli", connect_timeout_s=CONNECT_WITHIN_S)
-    except BusUnavailable as error:
-        raise CommandError(f"the bus at {settings.bus.url} does not answer: {error}") from error
 
 
 async def _list(settings: Settings, args: argparse.Namespace) -> int:
     from n1v1_common.bus.dead_letters import list_dead_letters
     from n1v1_common.bus.errors import StreamMissing
 
-    bus = await _connected(settings)
+    bus = await connected(settings)
     try:
         letters = await list_dead_letters(bus, start_seq=args.start_seq, limit=args.limit)
     except StreamMissing:  # no service has ever been started here
@@ -101,7 +71,7 @@ async def _requeue(settings: Settings, args: argparse.Namespace) -> int:
     from n1v1_common.bus.dead_letters import AlreadyRequeued, NoSuchDeadLetter, requeue
     from n1v1_common.bus.errors import BusError
 
-    bus = await _connected(settings)
+    bus = await connected(settings)
     try:
         published = await requeue(bus, args.seq, force=args.force)
     except NoSuchDeadLetter as error:

@@ -62,9 +62,14 @@ class AccountView:
         if not self.is_known:
             self.cash = equity.cash
             self.lots = {symbol: lots for symbol, lots, _ in equity.positions if lots}
+            self.peak = equity.peak
             self.is_known = True
-        self.equity, self.peak = equity.equity, equity.peak
+        self.equity, self.peak = equity.equity, max(self.peak, equity.equity)
         self.marks = {symbol: ticks for symbol, _, ticks in equity.positions}
+
+    def forgive(self) -> None:
+        """Measure the drawdown from the present equity on: somebody has decided to trade again."""
+        self.peak = self.equity
 
     def reserve(self, order: OrderApproved, *, cash: int) -> None:
         self.reservations[order.order_id] = Reservation(order.symbol, order.side, order.lots, cash)

@@ -164,6 +164,8 @@ class Risk:
     def _command(self, command: BreakerCommand) -> list[Event]:
         if command.open == (self._breaker is not None):
             return []
+        if not command.open:
+            self._view.forgive()
         return [self._set_breaker(command, command.reason, open_=command.open, actor=command.actor)]
 
     def _set_breaker(self, cause: Event, reason: str, *, open_: bool, actor: str) -> BreakerChanged:
