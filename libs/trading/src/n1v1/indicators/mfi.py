@@ -1,0 +1,57 @@
+"""Money flow index: an RSI of typical prices in which every bar counts by the money traded."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from n1v1.indicators.vwap import typical_price
+from n1v1.indicators.window import ROLLING_SUM, rolling_sum
+from n1v1.kernels import Record, kernel
+
+MFI = np.dtype(
+    [
+        ("positive", ROLLING_SUM),
+        ("negative", ROLLING_SUM),
+        ("previous_price", "f8"),
+        ("without_flow", "i8"),
+        ("count", "i8"),
+    ]
+)
+
+
+SAME_PRICE = 1e-14
+"""TA-Lib's (0.8): two typical prices this near, relative to their sum, differ by rounding and not by trading."""
+
+
+def mfi_warmup(period: int) -> int:
+    return period + 1
+
+
+@kernel
+def mfi(state: Record, high: float, low: float, close: float, volume: float, period: int) -> float:
+    """One step of the share of rising bars in the money traded, 0 to 100; NaN for `period` bars. period: 1 to CAPACITY.
+
+    An unchanged typical price counts for neither side; 0 when no money flowed in the whole period. Both as
+    in TA-Lib 0.8; before it, rounding could turn an unchanged price into a rise, and little flow was none.
+    """
+    state.count += 1
+    price = typical_price(high, low, close)
+    previous_price = state.previous_price
+    state.previous_price = price
+    if state.count == 1:
+        return math.nan
+    change = price - previous_price
+    flow = price * volume if abs(change) > SAME_PRICE * (price + previous_price) else 0.0
+    rising = flow if change > 0.0 else 0.0
+    falling = flow if change < 0.0 else 0.0
+    state.without_flow = 0 if rising + falling > 0.0 else state.without_flow + 1
+    positive = rolling_sum(state.positive, rising, period)
+    negative = rolling_sum(state.negative, falling, period)
+    if positive != positive:
+        return math.nan
+    if state.without_flow >= period:
+        return 0.0
+    positive, negative = max(0.0, positive), max(0.0, negative)  # a rolling sum of zeros may be off by its rounding
+    return 100.0 * (positive / (positive + negative))
