@@ -23,7 +23,7 @@ ADX = np.dtype(
 )
 
 NOTHING = 1e-300
-"""In a flat market the smoothed sums shrink for ever; below this a double loses its digits, and their ratio its sense."""
+"""In a flat market the smoothed sums shrink for ever; below this a double loses its digits, and a ratio its sense."""
 
 
 def adx_warmup(period: int) -> int:
