@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery, Subscription
+from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery
 from n1v1_common.bus.dead_letters import bury
+from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Undecodable
 from n1v1_common.storage.journal import Cursor
 from n1v1_common.streams import TRADING
@@ -48,7 +49,9 @@ class Reader:
 
     async def run(self, draining: asyncio.Event) -> None:
         """Read until `draining` is set."""
-        subscription = await self._subscribe()
+        spec = ConsumerSpec(stream=TRADING.name, durable=NAME, filter_subjects=TRADING.subjects)
+        subscription = OrderedSubscription(self._bus, spec, self._next_seq)
+        await subscription.start()
         closing = asyncio.create_task(_close_when(draining, subscription))
         try:
             async for batch in subscription:
@@ -60,7 +63,8 @@ class Reader:
             closing.cancel()
             await subscription.close()
 
-    async def _subscribe(self) -> Subscription:
+    async def _next_seq(self) -> int:
+        """The first message that is not in the tables."""
         position = await self._bus.stream_position(TRADING.name)
         stored = await self._projections.cursor(TRADING.name)
         if stored is not None and stored.created_ns != position.created_ns:
@@ -68,8 +72,7 @@ class Reader:
             await self._projections.forget_everything()
             stored = None
         self._cursor = stored or Cursor(0, position.created_ns)
-        spec = ConsumerSpec(stream=TRADING.name, durable=NAME, filter_subjects=TRADING.subjects)
-        return await self._bus.consume(spec, start_seq=self._cursor.seq + 1)
+        return self._cursor.seq + 1
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         rows = [row for delivery in batch if delivery.seq > self._cursor.seq for row in await self._rows(delivery)]
@@ -89,7 +92,7 @@ class Reader:
         return rows_of(event, trace_id_of(delivery.headers) or "")
 
 
-async def _close_when(draining: asyncio.Event, subscription: Subscription) -> None:
+async def _close_when(draining: asyncio.Event, subscription: OrderedSubscription) -> None:
     await draining.wait()
     await subscription.close()
 

@@ -18,8 +18,9 @@ import structlog
 from n1v1.events import BarClosed, BarsComplete, Event, SignalRaised
 from n1v1.pipeline import HEARS
 from n1v1.signals.stage import Signals
-from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery, KeyValue, Outgoing, Subscription
+from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery, KeyValue, Outgoing
 from n1v1_common.bus.dead_letters import bury
+from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Envelope, Undecodable
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import MARKET_DATA
@@ -48,6 +49,7 @@ class Worker:
         metrics: Metrics,
         identity: str,
     ) -> None:
+        self._make_stage = make_stage
         self._stage = make_stage()
         self._bus = bus
         self._codec = codec
@@ -62,18 +64,21 @@ class Worker:
         self._dead = metrics.counter("n1v1_dead_letters_total", stage="signals", reason="undecodable")
         self._bar_times = 0
         self._created_ns = 0
-        self._subscription: Subscription | None = None
+        self._subscription = OrderedSubscription(bus, self._spec, self._back_to_the_snapshot)
 
     async def start(self) -> None:
         """Restore the newest snapshot and subscribe from the bar after it."""
+        await self._subscription.start()
+
+    async def _back_to_the_snapshot(self) -> int:
+        """A stage as the newest snapshot has it; the sequence of the first bar that is not in it."""
         position = await self._bus.stream_position(MARKET_DATA.name)
         self._created_ns = position.created_ns
-        seq = await self._restore(last_seq=position.last_seq)
-        self._subscription = await self._bus.consume(self._spec, start_seq=seq + 1)
+        self._stage, self._bar_times = self._make_stage(), 0
+        return await self._restore(last_seq=position.last_seq) + 1
 
     async def run(self) -> None:
         """Work until the bus drains."""
-        assert self._subscription is not None
         async for batch in self._subscription:
             outgoing: list[Outgoing] = []
             with ExitStack() as spans:

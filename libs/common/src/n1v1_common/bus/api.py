@@ -282,6 +282,10 @@ class Tap(Protocol):
 
 
 class Bus(Protocol):
+    @property
+    def epoch(self) -> int:
+        """Counts lost connections. After one, what was on its way comes again behind its successors; see ordered."""
+
     async def declare(self, streams: Sequence[StreamSpec]) -> None:
         """Create the streams, or change existing ones into what is declared.
 

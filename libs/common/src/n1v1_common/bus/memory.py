@@ -40,6 +40,8 @@ class MemoryBus:
         self._subscriptions: list[MemorySubscription] = []
         self._taps: list[MemoryTap] = []
         self._closed = False
+        self.epoch = 0
+        """Raised by tests that want a lost connection."""
 
     async def declare(self, streams: Sequence[StreamSpec]) -> None:
         self._check_open()

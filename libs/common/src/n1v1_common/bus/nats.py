@@ -109,6 +109,10 @@ class NatsBus:
         return self._connection.connected.is_set() and not self._closed
 
     @property
+    def epoch(self) -> int:
+        return self._connection.counters.reconnects
+
+    @property
     def counters(self) -> BusCounters:
         return self._connection.counters
 

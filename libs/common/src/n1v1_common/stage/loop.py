@@ -30,9 +30,9 @@ from n1v1_common.bus.api import (
     Delivery,
     Outgoing,
     StreamPosition,
-    Subscription,
 )
 from n1v1_common.bus.dead_letters import bury
+from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Undecodable
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.stage.contexts import TraceContexts
@@ -116,7 +116,7 @@ class StageLoop:
             house.cancel()
         await self._journal.mark_sent()
 
-    async def _start(self) -> list[Subscription]:
+    async def _start(self) -> list[OrderedSubscription]:
         await self._reload()
         streams: dict[str, list[str]] = {}
         for event in self._hears:
@@ -151,9 +151,14 @@ class StageLoop:
         since_ns = time.time_ns()
         await self._commit([], {}, list(decide()), since_ns)
 
-    async def _subscribe(self, stream: str, patterns: tuple[str, ...]) -> Subscription:
+    async def _subscribe(self, stream: str, patterns: tuple[str, ...]) -> OrderedSubscription:
+        async def next_seq() -> int:
+            return self._handled_to[stream].seq + 1
+
         spec = ConsumerSpec(stream=stream, durable=self._name, filter_subjects=patterns)
-        return await self._bus.consume(spec, start_seq=self._handled_to[stream].seq + 1)
+        subscription = OrderedSubscription(self._bus, spec, next_seq)
+        await subscription.start()
+        return subscription
 
     def _begins_after(self, stream: str, position: StreamPosition) -> Cursor:
         """The stored cursor, or the beginning of a stream that is not the one it was, or has lost its end."""
@@ -162,7 +167,7 @@ class StageLoop:
             return Cursor(0, position.created_ns)
         return cursor
 
-    async def _consume(self, subscription: Subscription) -> None:
+    async def _consume(self, subscription: OrderedSubscription) -> None:
         async for batch in subscription:
             async with self._lock:
                 with self._seconds.time():

@@ -1,0 +1,61 @@
+"""After a lost connection a reader goes back to its cursor, and meets every message once and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from n1v1_common.bus.api import ConsumerSpec, Delivery, Outgoing
+from n1v1_common.bus.memory import MemoryBus
+from n1v1_common.bus.ordered import OrderedSubscription
+from n1v1_common.streams import ALL_STREAMS, TRADING
+
+SPEC = ConsumerSpec(TRADING.name, "risk", ("signals.v1.>",), max_batch=2)
+
+
+class Reader:
+    """Keeps its cursor with what it has read, as a stage does."""
+
+    def __init__(self, bus: MemoryBus) -> None:
+        self.read: list[bytes] = []
+        self.cursor = 0
+        self.subscription = OrderedSubscription(bus, SPEC, self._next_seq)
+
+    async def _next_seq(self) -> int:
+        return self.cursor + 1
+
+    async def next_batch(self) -> Sequence[Delivery]:
+        batch = await anext(self.subscription)
+        self.read += [delivery.data for delivery in batch]
+        self.cursor = batch[-1].seq
+        return batch
+
+
+async def publish(bus: MemoryBus, numbers: range) -> None:
+    await bus.publish([Outgoing("signals.v1.x", b"%d" % number, f"m{number}") for number in numbers])
+
+
+async def test_what_was_on_its_way_is_read_in_order_after_a_lost_connection() -> None:
+    bus = MemoryBus()
+    await bus.declare(ALL_STREAMS)
+    await publish(bus, range(6))
+    reader = Reader(bus)
+    await reader.subscription.start()
+    await reader.subscription.ack(await reader.next_batch())
+    await anext(reader.subscription)  # 2 and 3 were handed out, and their reader never came to them
+    bus.epoch += 1
+    await publish(bus, range(6, 8))
+    while len(reader.read) < 8:
+        await reader.subscription.ack(await reader.next_batch())
+    assert reader.read == [b"%d" % number for number in range(8)]
+    await bus.drain()
+
+
+async def test_without_a_lost_connection_the_durable_is_left_alone() -> None:
+    bus = MemoryBus()
+    await bus.declare(ALL_STREAMS)
+    await publish(bus, range(4))
+    reader = Reader(bus)
+    await reader.subscription.start()
+    first, second = await reader.next_batch(), await reader.next_batch()
+    assert [delivery.deliveries for delivery in (*first, *second)] == [1, 1, 1, 1]
+    await bus.drain()
