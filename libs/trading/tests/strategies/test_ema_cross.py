@@ -167,7 +167,7 @@ def test_an_answer_that_is_no_signal_is_an_error() -> None:
             return 7
 
     strategy = CompiledRunner(Undecided, Undecided.parameters({}), BTC)
-    with pytest.raises(StrategyError, match="undecided answered 7, expected LONG, SHORT or NO_SIGNAL"):
+    with pytest.raises(StrategyError, match="undecided answered 7, expected LONG, SHORT, EXIT or NO_SIGNAL"):
         strategy.on_bar(bar(1, 10))
 
 

@@ -1,7 +1,7 @@
 """What a strategy is, and how an instance of one runs on one symbol.
 
 A `Strategy` is a description: a key, typed parameters with bounds, a fixed-size state and a kernel `on_bar` that
-advances the state by one closed bar and answers LONG, SHORT or NO_SIGNAL. A `Runner` is a strategy at work on one
+advances the state by one closed bar and answers LONG, SHORT, EXIT or NO_SIGNAL. A `Runner` is a strategy at work on one
 symbol; every form of strategy has one, and the signals stage knows nothing else.
 """
 
@@ -22,8 +22,9 @@ from n1v1.values import Instrument, nearest_ppb
 NO_SIGNAL = 0
 LONG = 1
 SHORT = -1
+EXIT = 2
 
-ACTIONS = {LONG: Action.BUY, SHORT: Action.SELL}
+ACTIONS = {LONG: Action.BUY, SHORT: Action.SELL, EXIT: Action.CLOSE}
 
 BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8"), ("volume", "f8"), ("close_ns", "i8")])
 """A closed bar as strategies see it: prices in quote currency, volume in base currency, close time in ns UTC."""
@@ -67,7 +68,7 @@ class Strategy:
 
     @staticmethod
     def on_bar(params: Any, state: Record, bar: Record) -> int:
-        """Advance `state` by one bar and answer LONG, SHORT or NO_SIGNAL. A kernel."""
+        """Advance `state` by one bar and answer LONG, SHORT, EXIT or NO_SIGNAL. A kernel."""
         raise NotImplementedError
 
     @staticmethod
@@ -143,8 +144,9 @@ class CompiledRunner:
         if signal == NO_SIGNAL:
             return Verdict(None, 0.0, reason, values)
         if signal not in ACTIONS:
-            raise StrategyError(f"{self._strategy.key} answered {signal!r}, expected LONG, SHORT or NO_SIGNAL")
-        return Verdict(ACTIONS[signal], 1.0, reason, values, self._fraction_ppb)
+            raise StrategyError(f"{self._strategy.key} answered {signal!r}, expected LONG, SHORT, EXIT or NO_SIGNAL")
+        fraction_ppb = None if signal == EXIT else self._fraction_ppb
+        return Verdict(ACTIONS[signal], 1.0, reason, values, fraction_ppb)
 
     def _see(self, bar: BarClosed) -> None:
         price = self._instrument.price_float
