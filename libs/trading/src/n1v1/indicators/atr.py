@@ -11,6 +11,7 @@ from n1v1.kernels import Record, kernel
 ATR = np.dtype([("value", "f8"), ("total", "f8"), ("previous_close", "f8"), ("count", "i8")])
 
 
+@kernel
 def atr_warmup(period: int) -> int:
     return period + 1
 

@@ -10,6 +10,7 @@ from n1v1.kernels import Record, kernel
 DONCHIAN = np.dtype([("highest", ROLLING_EXTREME), ("lowest", ROLLING_EXTREME)])
 
 
+@kernel
 def donchian_warmup(period: int) -> int:
     return period
 

@@ -11,6 +11,7 @@ from n1v1.kernels import Record, kernel
 KELTNER = np.dtype([("closes", ROLLING_SUM), ("atr", ATR)])
 
 
+@kernel
 def keltner_warmup(sma_period: int, atr_period: int) -> int:
     return max(sma_period, atr_period + 1)
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from n1v1.indicators.comparison import compare
 from n1v1.indicators.vwap import typical_price
 from n1v1.indicators.window import ROLLING_SUM, rolling_sum
 from n1v1.kernels import Record, kernel
@@ -19,10 +20,6 @@ MFI = np.dtype(
         ("count", "i8"),
     ]
 )
-
-
-SAME_PRICE = 1e-14
-"""TA-Lib's (0.8): two typical prices this near, relative to their sum, differ by rounding and not by trading."""
 
 
 def mfi_warmup(period: int) -> int:
@@ -42,10 +39,9 @@ def mfi(state: Record, high: float, low: float, close: float, volume: float, per
     state.previous_price = price
     if state.count == 1:
         return math.nan
-    change = price - previous_price
-    flow = price * volume if abs(change) > SAME_PRICE * (price + previous_price) else 0.0
-    rising = flow if change > 0.0 else 0.0
-    falling = flow if change < 0.0 else 0.0
+    direction = compare(price, previous_price)
+    rising = price * volume if direction > 0 else 0.0
+    falling = price * volume if direction < 0 else 0.0
     state.without_flow = 0 if rising + falling > 0.0 else state.without_flow + 1
     positive = rolling_sum(state.positive, rising, period)
     negative = rolling_sum(state.negative, falling, period)
