@@ -129,7 +129,7 @@ async def step(journal: Journal, handler: PortfolioHandler, number: int) -> None
     effects = handler.effects(said)
     inbox = [event.id for event in HISTORY[number]]
     await journal.commit(Step(inbox, {"TRADING": Cursor(number + 1, 1)}, b"", (), effects))
-    await handler.after_step()
+    await handler.show_newest()
 
 
 async def test_ledger_positions_and_equity_agree_to_the_last_quantum(pool: asyncpg.Pool) -> None:
@@ -178,7 +178,7 @@ async def test_the_newest_equity_is_shown_and_a_hot_state_that_is_away_stops_nob
     for held in (state, AwayState()):
         handler = made(held)
         said = [answer for event in HISTORY[0] for answer in await handler.handle(event)]
-        await handler.after_step()
+        await handler.show_newest()
         assert [type(event) for event in said] == [EquityMarked]
     shown = await state.get("equity:main")
     assert shown.value == {"ts_ns": HOUR_NS, "equity": "10000.00000000", "cash": "10000.00000000"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from n1v1_common.telemetry.metrics import Metrics
 from n1v1_portfolio.books import Books
 
 log = structlog.get_logger()
+
+SHOW_EVERY_S = 0.25
 
 
 class PortfolioHandler:
@@ -49,6 +52,9 @@ class PortfolioHandler:
         return said
 
     async def after_step(self) -> None:
+        """Nothing to carry out: the books are in the commit, and the hot copy is written beside the flow."""
+
+    async def show_newest(self) -> None:
         """The hot copy of the newest equity: for eyes, never the truth, so a Redis that is away stops nobody."""
         marked, self._to_show = self._to_show, None
         if marked is None:
@@ -76,3 +82,10 @@ class PortfolioHandler:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self._stage.restore(saved)
+
+
+async def keep_showing(handler: PortfolioHandler) -> None:
+    """Keep the hot copy at most SHOW_EVERY_S behind."""
+    while True:
+        await asyncio.sleep(SHOW_EVERY_S)
+        await handler.show_newest()

@@ -13,7 +13,7 @@ from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.storage.journal import Journal
 
-from n1v1_portfolio.handlers import PortfolioHandler
+from n1v1_portfolio.handlers import PortfolioHandler, keep_showing
 
 MIGRATIONS = Path(str(files("n1v1_portfolio") / "migrations"))
 
@@ -28,20 +28,23 @@ async def work(context: ServiceContext) -> None:
         opened_schema(context, [MIGRATIONS]) as pool,
         opened_hot_state(context) as state,
     ):
+        handler = PortfolioHandler(
+            account=account.id, stage=stage, instruments=instruments, state=state, metrics=context.metrics
+        )
         loop = StageLoop(
             name="portfolio",
             bus=bus,
             journal=Journal(pool, bus),
             codec=codec_of(settings),
-            handler=PortfolioHandler(
-                account=account.id, stage=stage, instruments=instruments, state=state, metrics=context.metrics
-            ),
+            handler=handler,
             hears=HEARS["portfolio"],
             contexts=TraceContexts(context.tracing),
             metrics=context.metrics,
             initial=stage.snapshot(),
         )
-        await context.run_tasks(loop.run(ready=context.ready, draining=context.draining))
+        await context.run_tasks(
+            loop.run(ready=context.ready, draining=context.draining), background=(keep_showing(handler),)
+        )
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ Whatever dies in between, the next start finds either nothing of a step or all o
     heard        decided      committed          published        acknowledged
       │ redelivered, decided again │ published again, recognised  │ redelivered, recognised │
 
-The cursor lives with the state: a start reads every stream from the message after the last one handled, in order.
+The cursor lives with the state: a start reads every stream from the message after the last one stored, in order. So a
+step that says nothing need not be stored by itself: it waits in memory for the next one that does, a second at most.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from n1v1_common.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 ATTEMPTS_MAX = 3
+QUIET_MAX = 256
+"""So many messages may wait to be stored: what a restart reads again."""
 HOUSEKEEPING_S = 1.0
 PRUNE_EVERY = 600
 
@@ -94,6 +97,9 @@ class StageLoop:
         self._initial = orjson.dumps(initial)
         self._cursors: dict[str, Cursor] = {}
         self._handled_to: dict[str, Cursor] = {}
+        self._stored_to: dict[str, Cursor] = {}
+        self._quiet: list[Delivery] = []
+        self._quiet_inbox: dict[str, None] = {}
         self._lock = asyncio.Lock()
         self._handled = metrics.counter("n1v1_messages_handled_total", durable=name, outcome="acknowledged")
         self._repeated = metrics.counter("n1v1_messages_handled_total", durable=name, outcome="repeated")
@@ -114,7 +120,9 @@ class StageLoop:
             await self._bus.drain()
             await asyncio.wait(consuming)
             house.cancel()
-        await self._journal.mark_sent()
+        async with self._lock:
+            await self._store_quiet_steps()
+            await self._journal.mark_sent()
 
     async def _start(self) -> list[OrderedSubscription]:
         await self._reload()
@@ -123,7 +131,8 @@ class StageLoop:
             pattern = subject_filter(event)
             streams.setdefault(stream_of(pattern).name, []).append(pattern)
         for stream in streams:  # before anything is published: that could hide that a stream has lost its end
-            self._handled_to[stream] = self._begins_after(stream, await self._bus.stream_position(stream))
+            self._stored_to[stream] = self._begins_after(stream, await self._bus.stream_position(stream))
+            self._handled_to[stream] = self._stored_to[stream]
         for spec in ALL_STREAMS:
             await self._journal.restore_stream(spec.name)
         pending = await self._journal.publish_pending()
@@ -136,6 +145,7 @@ class StageLoop:
         for tick in count():
             await asyncio.sleep(HOUSEKEEPING_S)
             async with self._lock:
+                await self._store_quiet_steps()
                 await self._journal.mark_sent()
             if tick % PRUNE_EVERY == 0:
                 await self._journal.prune()
@@ -174,30 +184,33 @@ class StageLoop:
                     await self._work(batch)
             await subscription.ack(batch)
 
-    async def _work(self, batch: Sequence[Delivery]) -> None:
-        """Handle a batch; one that fails is taken apart, and a message that fails again and again is put aside."""
+    async def _work(self, batch: Sequence[Delivery], *, may_wait: bool = True) -> None:
+        """Handle a batch; one that fails is taken apart, and a message that fails again and again is put aside.
+
+        may_wait: whether the batch may stay in memory for a while if it says nothing.
+        """
         try:
-            await self._step(batch)
+            await self._step(batch, may_wait=may_wait)
             return
         except SeenBefore:
-            await self._reload()
+            batch = await self._reload_before(batch)
             await self._work_on_unhandled(batch)
             return
         except (StorageError, BusError, OSError):
             raise  # the world's trouble: die, be restarted, reconcile
         except Exception:
             log.exception("a step failed", messages=len(batch), first=repr(batch[0]))
-            await self._reload()
+            batch = await self._reload_before(batch)
         if len(batch) > 1:
             for delivery in batch:
-                await self._work([delivery])
+                await self._work([delivery], may_wait=False)
             return
         await self._try_again(batch[0])
 
     async def _try_again(self, delivery: Delivery) -> None:
         for attempt in range(2, ATTEMPTS_MAX + 1):
             try:
-                await self._step([delivery])
+                await self._step([delivery], may_wait=False)
                 return
             except SeenBefore:  # it was stored; what failed came after that
                 await self._reload()
@@ -222,19 +235,34 @@ class StageLoop:
         else:
             await self._handler.after_step()
 
-    async def _step(self, batch: Sequence[Delivery]) -> None:
+    async def _step(self, batch: Sequence[Delivery], *, may_wait: bool) -> None:
         since_ns = time.time_ns()
         said: list[Event] = []
         inbox: dict[str, None] = {}
         for delivery in batch:
             event = await self._decode(delivery)
-            if event is None or _msg_id(delivery) in inbox:
+            if event is None or _msg_id(delivery) in inbox or _msg_id(delivery) in self._quiet_inbox:
                 continue
             inbox[_msg_id(delivery)] = None
             said.extend(await self._handler.handle(event))
-        await self._commit(list(inbox), self._cursors_after(batch), said, since_ns)
         self._handled.inc(len(batch))
+        if may_wait and not said and len(self._quiet) < QUIET_MAX:
+            self._quiet.extend(batch)
+            self._quiet_inbox |= inbox
+            self._handled_to |= self._cursors_after(batch)
+            return
+        await self._commit(list(inbox), self._cursors_after(batch), said, since_ns)
         await self._handler.after_step()
+
+    async def _store_quiet_steps(self) -> None:
+        if self._quiet:
+            await self._commit([], {}, [], time.time_ns())
+
+    async def _reload_before(self, batch: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Go back to what is stored; what has to be handled again is answered: quiet steps, and the batch."""
+        again = [*self._quiet, *batch]
+        await self._reload()
+        return again
 
     async def _decode(self, delivery: Delivery) -> Event | None:
         try:
@@ -258,8 +286,13 @@ class StageLoop:
             self._contexts.keep_only(self._handler.open_causes())
             state = orjson.dumps({"handler": self._handler.snapshot(), "contexts": self._contexts.snapshot()})
             effects = self._handler.effects(said)
+            quiet = {delivery.stream for delivery in self._quiet}
+            cursors = {stream: self._handled_to[stream] for stream in quiet} | dict(cursors)
+            inbox = [*self._quiet_inbox, *(msg_id for msg_id in inbox if msg_id not in self._quiet_inbox)]
             outbox_ids = await self._journal.commit(Step(inbox, cursors, state, outgoing, effects))
-            self._handled_to.update(cursors)
+            self._quiet, self._quiet_inbox = [], {}
+            self._handled_to |= cursors
+            self._stored_to |= cursors
             if outgoing:
                 await self._journal.publish(outbox_ids, outgoing)
 
@@ -277,6 +310,8 @@ class StageLoop:
         """Go back to what is stored: at the start, and after a step that failed half way."""
         saved = await self._journal.load()
         self._cursors = dict(saved.cursors)
+        self._quiet, self._quiet_inbox = [], {}
+        self._handled_to |= self._stored_to
         if saved.state is None:
             self._handler.restore(orjson.loads(self._initial))
             self._contexts.restore({})
