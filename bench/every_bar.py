@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from n1v1.kernels import Record
 from n1v1.strategies.base import LONG, SHORT, Strategy
 

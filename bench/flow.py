@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
-from n1v1_cli.stack.plan import SERVICES
-from n1v1_cli.stack.stack import Stack
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -24,6 +22,8 @@ from bench.layer import LayerRound
 from bench.pipeline import EngineRounds
 from bench.product import Run
 from bench.report import Aim, Figure, Ratio, Report, percentile
+from n1v1_cli.stack.plan import SERVICES
+from n1v1_cli.stack.stack import Stack
 
 RESULTS = Path("results/bench-flow.json")
 MS = 1000.0

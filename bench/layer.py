@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nats.aio.client import Client
+
+from bench.lean import LeanPublisher, LeanPull, Message, connected, id_of, make_durable, make_stream
 from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery, Outgoing
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import TRACEPARENT, Tracing, configure_tracing, inject
-from nats.aio.client import Client
-
-from bench.lean import LeanPublisher, LeanPull, Message, connected, id_of, make_durable, make_stream
 
 STREAM = "LAYER"
 MAX_BATCH = 64

@@ -10,11 +10,12 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from n1v1_cli.commands.backtest import events
+from rich.console import Console
+
+from n1v1_cli.in_process import events
 from n1v1_common.settings.load import load
 from n1v1_research.datasets import DEFAULT_DATASET
 from n1v1_research.datasets import load as load_dataset
-from rich.console import Console
 
 START, END = "2020-01-01", "2023-01-01"
 ROUNDS = 3

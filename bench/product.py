@@ -14,6 +14,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TypeVar
 
+from bench import processes
 from n1v1.events import (
     BarClosed,
     DecisionsComplete,
@@ -42,8 +43,6 @@ from n1v1_common.stage.opening import codec_of
 from n1v1_common.streams import MARKET_DATA, TRADING
 from n1v1_research.datasets import DEFAULT_DATASET
 from n1v1_research.datasets import load as load_dataset
-
-from bench import processes
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from n1v1.events import Event, OrdersComplete, ReplayEnded
 from n1v1.run_hash import RunRecords, from_events
 from n1v1_cli.in_process import events

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import pytest
+
 from n1v1.run_hash import RunRecords, first_difference, from_events, run_hash
 
 RUNS = int(os.environ.get("N1V1_CHAOS_RUNS", "0"))

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+
 from n1v1.run_hash import RunRecords, first_difference, from_events, hashes_by_kind, run_hash
 from n1v1_common.settings.model import Settings
 

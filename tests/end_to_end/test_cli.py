@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from n1v1_common.servers.leftovers import command_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.servers, pytest.mark.timeout(180)]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+
 from n1v1_common.servers.ports import free_port
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from n1v1.run_hash import RunRecords, run_hash
 from n1v1_cli.reporting_api import ask
 from n1v1_common.telemetry.spans import load_trace

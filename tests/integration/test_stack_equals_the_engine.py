@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+
 from n1v1.run_hash import RunRecords, first_difference, from_events, hashes_by_kind, run_hash
 
 pytestmark = pytest.mark.stack

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+
 from n1v1.events import BarClosed, BarsComplete, Event, OrderFilled, SignalsComplete
 from n1v1.execution.stage import Execution
 from n1v1.pipeline import Engine

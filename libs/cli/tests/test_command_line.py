@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
 from n1v1_cli.main import COMMANDS, main, usage, wrong_python
 
 HEAVY = (

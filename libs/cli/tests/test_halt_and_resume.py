@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from n1v1.events import BreakerCommand
 from n1v1.risk.stage import Risk
 from n1v1_cli.main import main

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from n1v1_cli.stack.events import What
 from n1v1_cli.stack.folder import stack_is_running
 from n1v1_cli.stack.record import read_record

@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from n1v1_cli.stack.events import Event, What
 from n1v1_cli.stack.service import Service, ServiceSpec
 from n1v1_cli.stack.supervisor import RestartLimit, StackFailed, Supervisor

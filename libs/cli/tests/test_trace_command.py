@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from n1v1_cli.main import main
 from n1v1_cli.stack.folder import stack_lock
 from n1v1_cli.stack.record import ProcessRecord, StackRecord, write_record

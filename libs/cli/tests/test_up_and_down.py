@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from n1v1_cli.stack.folder import stack_is_running
 from n1v1_common.servers.leftovers import command_of
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+
 from n1v1_common.servers import Durability, ServerMissing
 from n1v1_common.servers.postgres import PostgresServer
 from n1v1_common.storage.database import connect, migrate

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
 from n1v1.events import BarClosed
 from n1v1.ids import correlation_id
 from n1v1.simulation.venue import VenueRules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from n1v1_exchange_simulator.accounts import ApiAccount, by_api_key
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.signing import Authentication

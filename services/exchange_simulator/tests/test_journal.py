@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from n1v1_exchange_simulator.journal import FILE_NAME, Journal, JournalError
 
 IDENTITY = {"dataset": "d1", "configuration": "c1"}

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+
 from n1v1.events import SubmitOrder
 from n1v1.ids import ClientOrderId
 from n1v1.values import OrderType, Side

@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.pacing import advance_by_the_clock

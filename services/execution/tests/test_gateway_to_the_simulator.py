@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from n1v1.events import (
     SubmitOrder,
     VenueAccepted,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
+
 from n1v1.events import (
     BarClosed,
     BarsComplete,

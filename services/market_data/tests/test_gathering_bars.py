@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from n1v1.events import BarClosed, BarsComplete, GapFound
 from n1v1.values import Instrument
 from n1v1_common.bus.memory import MemoryBus
@@ -17,7 +19,6 @@ from n1v1_market_data import paced
 from n1v1_market_data.paced import bar_times, follow
 from n1v1_market_data.ports import BarTime
 from n1v1_market_data.publisher import Publisher
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 HOUR_NS = 3_600_000_000_000
 INSTRUMENTS = [Instrument(symbol=f"{base}-USD", base=base, quote="USD") for base in ("BTC", "ETH", "SOL")]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from n1v1.events import BarClosed, BarsComplete, Event, GapFound, OrdersComplete, ReplayEnded
 from n1v1.values import Instrument
 from n1v1_common.bus.api import Outgoing, Published
@@ -21,7 +23,6 @@ from n1v1_market_data import lockstep
 from n1v1_market_data.lockstep import Replayer, Settlement
 from n1v1_market_data.ports import BarTime, VenueTrouble
 from n1v1_market_data.publisher import Publisher
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 HOUR_NS = 3_600_000_000_000
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from n1v1.events import BarClosed, BarsComplete, EquityMarked, Event, FillsComplete, OrderFilled
 from n1v1.ids import FillId, OrderId, TradeId
 from n1v1.pipeline import bars_complete

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+
 from n1v1.events import Event
 from n1v1.execution.stage import Execution
 from n1v1.pipeline import Engine

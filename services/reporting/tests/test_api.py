@@ -12,6 +12,7 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
+
 from n1v1.events import Event, OrderFilled, OrderRefused
 from n1v1.performance import summary_of_records
 from n1v1.run_hash import RunRecords, from_events, run_hash

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+
 from n1v1.events import Event
 from n1v1.performance import executions_of, summary_of_records
 from n1v1.run_hash import first_difference, from_events, run_hash

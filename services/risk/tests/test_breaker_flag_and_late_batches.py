@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
+
 from n1v1.events import (
     Action,
     BreakerChanged,

@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from n1v1.events import BarsComplete, Event, SignalRaised, SignalsComplete
 from n1v1.pipeline import bars_complete
 from n1v1.signals.stage import Instance, Signals
@@ -20,7 +22,6 @@ from n1v1_common.telemetry.tracing import Tracing, tracing_to
 from n1v1_research.datasets import Dataset, load
 from n1v1_signals import worker as worker_module
 from n1v1_signals.worker import Worker
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 INSTANCES = [
     Instance("ema_cross", "ema_cross", {"fast_ema": 3, "slow_ema": 8}),

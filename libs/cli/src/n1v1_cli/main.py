@@ -124,11 +124,10 @@ def _run(command: Command, words: list[str]) -> int:
 def _exit_code_of(error: Exception) -> int | None:
     """None for our own mistakes, which deserve their traceback. Imported here: it costs only who meets an error."""
     from n1v1.errors import N1v1Error
-    from n1v1_common.servers.errors import ServerError
-    from n1v1_common.settings.errors import SettingsError
-
     from n1v1_cli.errors import CommandError
     from n1v1_cli.stack.supervisor import StackFailed
+    from n1v1_common.servers.errors import ServerError
+    from n1v1_common.settings.errors import SettingsError
 
     if isinstance(error, SettingsError):
         return EXIT_USAGE

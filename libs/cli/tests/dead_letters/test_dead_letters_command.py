@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from n1v1_cli.main import main
 from n1v1_common.bus.api import Delivery, Outgoing
 from n1v1_common.bus.dead_letters import bury

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+
 from n1v1_cli.commands.equity import sparkline
 from n1v1_cli.main import main
 from n1v1_reporting.api import models

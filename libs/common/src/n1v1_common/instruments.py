@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from n1v1.values import Instrument
-from n1v1_research.datasets import DEFAULT_DATASET, instruments
-
 from n1v1_common.settings.model import Settings
+from n1v1_research.datasets import DEFAULT_DATASET, instruments
 
 
 def instruments_of(settings: Settings) -> tuple[Instrument, ...]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from n1v1_common.bus.api import Bus, StreamSpec
 from n1v1_common.bus.testing import Backend, MemoryBackend, NatsBackend, NatsServer, nats_server_binary
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+
 from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery, Outgoing
 from n1v1_common.bus.dead_letters import (
     AlreadyRequeued,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from n1v1_common.bus.api import (
     BucketSpec,
     Bus,

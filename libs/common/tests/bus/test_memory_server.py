@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+
 from n1v1_common.bus.api import ConsumerSpec, Outgoing, StreamSpec
 from n1v1_common.bus.clock import ManualClock
 from n1v1_common.bus.memory import MemoryBus

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+
 from n1v1_common.bus.api import (
     BusClosed,
     BusUnavailable,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from n1v1_common.bus.partition import fnv1a_32, partition_of
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from n1v1 import events
 from n1v1.events import Action, BarClosed, Event, Note, OrderAccepted, OrderApproved, OrderFilled, SignalRaised
 from n1v1.risk.reasons import Check

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+
 from n1v1_common.lifecycle import health as health_module
 from n1v1_common.lifecycle.health import Health
 from n1v1_common.lifecycle.probes import Answer, Probes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from n1v1_common.lifecycle import CannotStart, PortTaken, ServiceContext
 from n1v1_common.lifecycle.http import HttpPart, aiohttp_app, listening_socket, probes_only
 from n1v1_common.lifecycle.run_file import read_run_file

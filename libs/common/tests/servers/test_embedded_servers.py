@@ -16,10 +16,11 @@ from textwrap import dedent
 import asyncpg
 import nats
 import pytest
+from redis import asyncio as redis
+
 from n1v1_common.servers import Durability, EmbeddedServers, FolderInUse, PortTaken, ServerFailed
 from n1v1_common.servers.leftovers import command_of
 from n1v1_common.servers.server import EmbeddedServer
-from redis import asyncio as redis
 
 pytestmark = pytest.mark.servers
 

@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import asyncpg
 import pytest
+
 from n1v1_common.servers import Durability, EmbeddedServers, StateFolderUnusable, WrongOwner
 from n1v1_common.servers.postgres import NOBODY, PostgresServer
 

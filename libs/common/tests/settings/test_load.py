@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from n1v1_common.settings.errors import ConfigError
 from n1v1_common.settings.load import HIDDEN, load
 from n1v1_common.settings.model import Settings, strategy_key

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from n1v1_common.settings.errors import ConfigError
 from n1v1_common.settings.load import load
 from n1v1_common.settings.service import dump_for_service, load_service_settings

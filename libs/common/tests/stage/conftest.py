@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
+
 from n1v1.events import Action, BarClosed, Event, SignalRaised
 from n1v1.ids import SignalId
 from n1v1.values import Instrument
@@ -20,8 +23,6 @@ from n1v1_common.storage.journal import Effect, Journal, Step
 from n1v1_common.streams import ALL_STREAMS
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing, tracing_to
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from structlog.testing import capture_logs
 
 MINUTE_NS = 60_000_000_000
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from n1v1_common.bus.api import Outgoing
 from n1v1_common.bus.testing import MemoryBackend
 from n1v1_common.storage.journal import Journal, Step

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from n1v1.events import BarClosed
 from n1v1_common.bus.api import Outgoing
 from n1v1_common.bus.dead_letters import DeadLetter, list_dead_letters, requeue

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+
 from n1v1.events import Event
 
 pytestmark = pytest.mark.servers

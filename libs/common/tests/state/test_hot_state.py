@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
+
 from n1v1_common.state import (
     BreakerFlags,
     Halt,
@@ -26,7 +28,6 @@ from n1v1_common.state import (
 )
 from n1v1_common.state.hot_state import VERSION_MAX
 from n1v1_common.state.redis_state import KEY_PREFIX, RedisHotState, connect
-from redis.asyncio import Redis
 
 DEADLINE_S = 20.0
 

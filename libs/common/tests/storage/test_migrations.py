@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from n1v1_common.storage.database import connect, migrate, roll_back
 from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUnavailable
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+
 from n1v1_common.bus.api import Outgoing
 from n1v1_common.bus.memory import MemoryBus
 from n1v1_common.bus.memory_server import MemoryServer

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from n1v1_common.settings.load import load
 from n1v1_common.telemetry.logging import configure_logging, secrets_of
 from n1v1_common.telemetry.tracing import tracing_to
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 SECRET = 'p4ss"word\\x'
 

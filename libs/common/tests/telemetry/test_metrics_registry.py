@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from n1v1_common.telemetry.metrics import METRICS, Kind, MetricMisuse, Metrics, as_markdown
 
 

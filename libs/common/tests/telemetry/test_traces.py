@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from n1v1_common.telemetry.spans import load_trace
 from n1v1_common.telemetry.store import LocalSpanExporter
 from n1v1_common.telemetry.tracing import (

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+
 from n1v1.errors import InvalidData
 from n1v1_research.datasets import load
 from n1v1_research.datasets.convert import compressed, to_csv

@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+
 from n1v1.errors import InvalidData, UnknownName
 from n1v1_research.datasets import Dataset, bundled, instruments, load
 

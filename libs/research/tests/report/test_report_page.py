@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from n1v1.run_hash import EquityRow, RunRecords
 from n1v1_research.datasets import load
 from n1v1_research.report import RunResult, render, write

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1 import ids
 from n1v1.ids import ClientOrderId, OrderId, SignalId, TradeId
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1.errors import LedgerImbalance
 from n1v1.events import BarClosed, EquityMarked, Event, FillsComplete, OrderFilled, PositionChanged
 from n1v1.ids import FillId, OrderId, TradeId

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from n1v1.errors import InvalidValue, N1v1Error
 from n1v1.events import (
     Action,

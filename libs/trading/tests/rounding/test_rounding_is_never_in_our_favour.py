@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1 import rounding
 from n1v1.values import PPB, Instrument, Side
 

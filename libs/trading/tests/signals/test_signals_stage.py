@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from n1v1.errors import InvalidValue, UnknownName
 from n1v1.events import Action, BarClosed, BarsComplete, Event, Note, SignalRaised, SignalsComplete
 from n1v1.pipeline import bars_complete

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from n1v1.errors import InvalidData, InvalidValue, UnknownName
 from n1v1.events import (
     BarClosed,

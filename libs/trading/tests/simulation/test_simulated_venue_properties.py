@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from n1v1.events import BarClosed, SubmitOrder
 from n1v1.ids import ClientOrderId
 from n1v1.simulation.orders import OrderState

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1.errors import InvalidValue
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import INT64_MAX, Instrument, Side, decimal_places, from_units, nearest_ppb, to_ppb, to_units

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from n1v1_common.telemetry.metrics import Metrics
 from prometheus_client import Counter
 
+from n1v1_common.telemetry.metrics import Metrics
 from n1v1_exchange_simulator import websocket
 from n1v1_exchange_simulator.accounts import ApiAccount, by_api_key
 from n1v1_exchange_simulator.binance.errors import ApiError

@@ -22,7 +22,6 @@ from n1v1.events import (
 from n1v1.ids import ClientOrderId
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1.values import OrderType, Side, TimeInForce
-
 from n1v1_exchange_simulator.journal import Journal, JournalError, Record
 from n1v1_exchange_simulator.market import Market, RecentBars
 

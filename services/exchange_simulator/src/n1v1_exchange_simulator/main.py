@@ -8,9 +8,9 @@ from contextlib import closing
 
 import structlog
 from aiohttp import web
+
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.lifecycle.http import aiohttp_app
-
 from n1v1_exchange_simulator.application import install_venue
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock

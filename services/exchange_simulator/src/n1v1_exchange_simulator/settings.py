@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from n1v1.errors import N1v1Error
 from n1v1.simulation.venue import VenueRules
 from n1v1.values import to_ppb
 from n1v1_common.lifecycle import CannotStart
 from n1v1_common.settings.model import Settings
-from n1v1_research.datasets import Dataset, load
-from pydantic import SecretStr
-
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import Market
+from n1v1_research.datasets import Dataset, load
 
 DEFAULT_DATASET = "coinbase-4h"
 BASIS_POINTS = 10_000

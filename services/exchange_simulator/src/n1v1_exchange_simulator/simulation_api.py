@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import orjson
 from aiohttp import web
+
 from n1v1.events import BarClosed
 from n1v1.values import Instrument
-
 from n1v1_exchange_simulator.exchange import Exchange, WrongStep
 
 Mode = Literal["lockstep", "scaled"]

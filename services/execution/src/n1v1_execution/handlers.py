@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+
 from n1v1.events import (
     BarsComplete,
     Event,
@@ -26,7 +27,6 @@ from n1v1.values import Instrument
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
-
 from n1v1_execution.ports import OrderGateway, VenueTrouble
 from n1v1_execution.rows import fills_effect, orders_effect
 

@@ -13,7 +13,6 @@ from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Journal
-
 from n1v1_execution.adapters.ccxt_gateway import opened_gateway
 from n1v1_execution.handlers import ExecutionHandler
 

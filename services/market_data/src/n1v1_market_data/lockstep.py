@@ -8,12 +8,12 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
+
 from n1v1.events import OrdersComplete
 from n1v1_common.bus.api import Bus, Tap
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import TRADING
-
 from n1v1_market_data.ports import SteppedVenue, VenueTrouble
 from n1v1_market_data.publisher import Publisher
 

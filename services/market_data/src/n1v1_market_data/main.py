@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import aiohttp
+
 from n1v1.events import OrdersComplete
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import CannotStart, Service, ServiceContext, run_service
 from n1v1_common.stage.opening import codec_of, opened_bus
-
 from n1v1_market_data.adapters.binance_bars import BinanceBars
 from n1v1_market_data.adapters.simulation import SimulationClock
 from n1v1_market_data.lockstep import Replayer, Settlement

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import structlog
+
 from n1v1.events import BarClosed, BarsComplete
 from n1v1_common.bus.api import Bus
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import MARKET_DATA
-
 from n1v1_market_data.ports import BarFeed, BarTime
 from n1v1_market_data.publisher import Publisher
 

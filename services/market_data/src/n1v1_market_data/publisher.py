@@ -13,7 +13,6 @@ from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import MARKET_DATA
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing
-
 from n1v1_market_data.ports import BarTime
 
 PUBLISH_RETRY_S = 30.0

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
+
 from n1v1.events import EquityMarked, Event, PositionChanged
 from n1v1.portfolio.stage import Portfolio
 from n1v1.values import PPB, Instrument
@@ -14,7 +15,6 @@ from n1v1_common.state.errors import StateUnavailable
 from n1v1_common.state.hot_state import HotState, Json
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
-
 from n1v1_portfolio.books import Books
 
 log = structlog.get_logger()

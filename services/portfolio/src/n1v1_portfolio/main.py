@@ -12,7 +12,6 @@ from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.storage.journal import Journal
-
 from n1v1_portfolio.handlers import PortfolioHandler, keep_showing
 
 MIGRATIONS = Path(str(files("n1v1_portfolio") / "migrations"))

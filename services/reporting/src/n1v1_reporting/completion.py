@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+
 from n1v1.events import ReplayEnded, RunCompleted
 from n1v1.run_hash import run_hash
 from n1v1_common.bus.api import Bus, Outgoing
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import MARKET_DATA
-
 from n1v1_reporting.handlers import Reader
 from n1v1_reporting.queries import Queries
 

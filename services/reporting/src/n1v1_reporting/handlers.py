@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
+
 from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery
 from n1v1_common.bus.dead_letters import bury
 from n1v1_common.bus.ordered import OrderedSubscription
@@ -14,7 +15,6 @@ from n1v1_common.storage.journal import Cursor
 from n1v1_common.streams import TRADING
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import trace_id_of
-
 from n1v1_reporting.ports import Projections
 from n1v1_reporting.projection import Row, rows_of
 

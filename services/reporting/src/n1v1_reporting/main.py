@@ -10,7 +10,6 @@ from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.model import Settings
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_schema
-
 from n1v1_reporting.adapters.projections import PostgresProjections
 from n1v1_reporting.api.answers import Answers, System
 from n1v1_reporting.api.app import application

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from n1v1_common.storage.journal import Cursor
-
 from n1v1_reporting.projection import Row
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
+
 from n1v1.performance import RecordedExecution
 from n1v1.run_hash import RunRecords, order_state
 from n1v1.signals.stage import STOPPED

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
+
 from n1v1.events import BreakerChanged, Event, OrderApproved, OrderRefused, SignalsComplete
 from n1v1.risk.stage import Risk
 from n1v1_common.stage.loop import StageLoop

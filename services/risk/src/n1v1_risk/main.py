@@ -11,7 +11,6 @@ from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Journal
-
 from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing
 
 

@@ -12,7 +12,6 @@ from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.core import instances_of
 from n1v1_common.stage.opening import codec_of, opened_bus
 from n1v1_common.streams import STRATEGY_STATE
-
 from n1v1_signals.settings import owned_partitions
 from n1v1_signals.worker import Worker
 

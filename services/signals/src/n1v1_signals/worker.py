@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 import structlog
+
 from n1v1.events import BarClosed, BarsComplete, Event, SignalRaised
 from n1v1.pipeline import HEARS
 from n1v1.signals.stage import Signals

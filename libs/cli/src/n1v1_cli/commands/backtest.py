@@ -31,7 +31,6 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 
 def run(args: argparse.Namespace) -> int:
     from n1v1.run_hash import from_events
-
     from n1v1_cli.in_process import events
     from n1v1_cli.run_table import print_run
 
@@ -49,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _shown(happening: Iterator[Event], *, total: int) -> Iterator[Event]:
     """The same events, with a progress bar that follows the bar times."""
-    from n1v1.events import BarsComplete
     from rich.progress import Progress
+
+    from n1v1.events import BarsComplete
 
     with Progress(transient=True) as progress:
         task = progress.add_task("backtest", total=total)

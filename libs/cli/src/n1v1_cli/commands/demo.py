@@ -16,12 +16,11 @@ from n1v1_cli.errors import CommandError
 from n1v1_cli.options import add_settings_options, load_settings, state_dir_of
 
 if TYPE_CHECKING:
+    from n1v1_cli.stack.events import Event
+    from n1v1_cli.stack.stack import Stack
     from n1v1_common.settings.load import Loaded
     from n1v1_research.datasets import Dataset
     from n1v1_research.report import RunResult
-
-    from n1v1_cli.stack.events import Event
-    from n1v1_cli.stack.stack import Stack
 
 FOLDER = "demo"
 POLL_S = 0.5
@@ -43,10 +42,9 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 
 
 def run(args: argparse.Namespace) -> int:
-    from n1v1_common.settings.core import check_strategies
-
     from n1v1_cli.run_table import print_run
     from n1v1_cli.stack.interrupts import run_until_interrupted
+    from n1v1_common.settings.core import check_strategies
 
     loaded = load_settings(args, sample_run.settings_of(full=args.full))
     dataset = sample_run.dataset_of(loaded.settings)
@@ -75,7 +73,6 @@ async def play(loaded: Loaded, dataset: Dataset, state_dir: Path) -> RunResult:
         CommandError: the run stood still, or a strategy raised.
     """
     from n1v1.run_hash import RunRecords
-
     from n1v1_cli.stack.stack import Stack
 
     forget(state_dir)

@@ -27,9 +27,8 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 
 def run(args: argparse.Namespace) -> int:
     """Raises CommandError, with the nearest name, when there is no such log."""
-    from n1v1_common.servers.process import tail
-
     from n1v1_cli.stack.folder import default_state_dir
+    from n1v1_common.servers.process import tail
 
     log = log_of(args.service, default_state_dir() / "logs")
     position = log.stat().st_size

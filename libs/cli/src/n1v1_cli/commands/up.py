@@ -16,9 +16,8 @@ from n1v1_cli.errors import CommandError
 from n1v1_cli.options import add_settings_options, load_settings, state_dir_of
 
 if TYPE_CHECKING:
-    from n1v1_common.settings.load import Loaded
-
     from n1v1_cli.stack.stack import Stack
+    from n1v1_common.settings.load import Loaded
 
 # Recorded bars as if they came from a venue, an hour in a second, over and over.
 PAPER_DEFAULTS = (*sample_run.TRADING, "replay.mode=scaled", "replay.loop=true")
@@ -81,10 +80,9 @@ def detach(state_dir: Path, args: argparse.Namespace) -> int:
     Raises:
         CommandError: it ended, or was not ready in time; with what it said.
     """
+    from n1v1_cli.stack.folder import stack_is_running
     from n1v1_common.servers.folders import prepare_folder
     from n1v1_common.servers.process import rotate_log, tail
-
-    from n1v1_cli.stack.folder import stack_is_running
 
     if stack_is_running(state_dir):
         raise CommandError(f"a stack already runs from {state_dir}; see it with n1v1 status, stop it with n1v1 down")

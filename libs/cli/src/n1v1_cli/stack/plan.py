@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from n1v1_cli.stack.service import ServiceSpec
 from n1v1_common.servers.folders import prepare_folder
 from n1v1_common.servers.ports import LOOPBACK, claim_port
 from n1v1_common.settings.load import BUILT_IN, Loaded
 from n1v1_common.settings.model import Settings
 from n1v1_common.settings.service import SETTINGS_VARIABLE, dump_for_service
-
-from n1v1_cli.stack.service import ServiceSpec
 
 SIMULATOR = "exchange_simulator"
 

@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from n1v1_cli.stack import http
+from n1v1_cli.stack.readiness import explain
 from n1v1_common.servers.errors import NotReadyInTime, ServerFailed
 from n1v1_common.servers.leftovers import wait_for_leftover
 from n1v1_common.servers.process import ChildProcess, Farewell, ProcessSpec, describe_exit, rotate_log, tail
-
-from n1v1_cli.stack import http
-from n1v1_cli.stack.readiness import explain
 
 POLL_S = 0.02
 READY_WITHIN_S = 60.0

@@ -10,16 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from n1v1_common.servers import Durability, EmbeddedServers, Urls
-from n1v1_common.servers.folders import prepare_folder
-from n1v1_common.settings.load import Loaded
-
 from n1v1_cli.stack.events import Announce, Event, What
 from n1v1_cli.stack.folder import stack_lock
 from n1v1_cli.stack.plan import Plan, default_services, make_plan, servers_of_their_own
 from n1v1_cli.stack.record import ProcessRecord, StackRecord, remove_record, write_record
 from n1v1_cli.stack.service import Service
 from n1v1_cli.stack.supervisor import RestartLimit, StackFailed, Supervised, Supervisor
+from n1v1_common.servers import Durability, EmbeddedServers, Urls
+from n1v1_common.servers.folders import prepare_folder
+from n1v1_common.settings.load import Loaded
 
 
 def announce_nothing(event: Event) -> None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from n1v1_cli.stack.events import Announce, Event, What
 from n1v1_common.servers.errors import NotReadyInTime, ServerError, ServerFailed
 from n1v1_common.servers.process import describe_exit, tail
-
-from n1v1_cli.stack.events import Announce, Event, What
 
 # What a service ends with when its settings are wrong (2) or the machine lacks what it needs (3: a taken port, a
 # read-only folder). It would only say the same again.

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any, get_type_hints
 
 from google.protobuf.message import DecodeError
+
 from n1v1.events import Event, SignalsComplete
 from n1v1.values import Instrument
-
 from n1v1_common.bus.partition import partition_of
 from n1v1_common.codec import fields
 from n1v1_common.codec.errors import Undecodable, UnknownVersion

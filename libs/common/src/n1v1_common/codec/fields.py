@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 from n1v1.events import Note
 from n1v1.risk.reasons import Check
 from n1v1.values import INT64_MAX, Instrument, decimal_places
+from n1v1_common.codec.errors import Undecodable
+from n1v1_common.codec.table import ENUMS, Unit
 from n1v1_messages.envelope.v1 import envelope_pb2 as envelope
 from n1v1_messages.portfolio.v1 import portfolio_pb2 as portfolio
 from n1v1_messages.risk.v1 import risk_pb2 as risk
 from n1v1_messages.signals.v1 import signals_pb2 as signals
-
-from n1v1_common.codec.errors import Undecodable
-from n1v1_common.codec.table import ENUMS, Unit
 
 SHIFT_MAX = 38
 """More digits than any two units of one amount are apart."""

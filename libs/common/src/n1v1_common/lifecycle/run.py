@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from n1v1.errors import InvalidData, InvalidValue, StrategyError, UnknownName
 
+from n1v1.errors import InvalidData, InvalidValue, StrategyError, UnknownName
 from n1v1_common.lifecycle.context import ServiceContext
 from n1v1_common.lifecycle.errors import CannotStart
 from n1v1_common.lifecycle.http import HttpPart, probes_only

@@ -7,7 +7,6 @@ from n1v1.signals.stage import Instance
 from n1v1.strategies import registry
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument, to_ppb
-
 from n1v1_common.settings.model import Settings
 
 BPS = 10_000

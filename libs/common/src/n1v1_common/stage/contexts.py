@@ -14,7 +14,6 @@ from n1v1.events import (
     OrderRejected,
     PositionChanged,
 )
-
 from n1v1_common.telemetry.tracing import TRACEPARENT, Tracing, inject
 
 SPAN_OF: Mapping[type[Event], str] = {

@@ -21,8 +21,8 @@ from typing import Any, Protocol
 
 import orjson
 import structlog
-from n1v1.events import Event
 
+from n1v1.events import Event
 from n1v1_common.bus.api import (
     MSG_ID,
     Bus,

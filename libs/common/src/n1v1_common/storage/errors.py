@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from n1v1.errors import N1v1Error
-
 from n1v1_common.lifecycle.errors import CannotStart
 
 

@@ -16,7 +16,6 @@ from n1v1.errors import InvalidData, UnknownName, nearest
 from n1v1.events import BarClosed
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
-
 from n1v1_research.datasets.bars import BarTable, gaps_between, moment_ns
 from n1v1_research.datasets.dataset import Dataset
 

@@ -10,7 +10,6 @@ from n1v1.events import BarClosed
 from n1v1.performance import RecordedExecution, drawdowns
 from n1v1.run_hash import EquityRow
 from n1v1.values import Instrument, Side
-
 from n1v1_research.report.result import RunResult
 
 

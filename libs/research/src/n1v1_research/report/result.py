@@ -17,7 +17,6 @@ from n1v1.performance import (
 )
 from n1v1.run_hash import REFUSED, EquityRow, RunRecords, hashes_by_kind, run_hash
 from n1v1.values import Instrument
-
 from n1v1_research.datasets import Dataset
 
 

@@ -9,7 +9,6 @@ from html import escape
 
 from n1v1.performance import RoundTrip
 from n1v1.values import Side
-
 from n1v1_research.report.curves import time_text
 from n1v1_research.report.monthly import YearOfReturns
 from n1v1_research.report.result import RunResult

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from n1v1.events import BarClosed
 
+from n1v1.events import BarClosed
 from n1v1_exchange_simulator.binance.wire import Json, Symbols
 from n1v1_exchange_simulator.websocket import Outbox, converse
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
+
 from n1v1.events import BarClosed
 from n1v1.rounding import notional, slipped_price
 from n1v1.values import Side
-
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.parameters import Parameters

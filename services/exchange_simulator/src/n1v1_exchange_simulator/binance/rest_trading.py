@@ -11,7 +11,6 @@ from n1v1.events import SubmitOrder, VenueRejected
 from n1v1.ids import ClientOrderId
 from n1v1.simulation.orders import VenueOrder, VenueTrade
 from n1v1.values import PPB, OrderType, Side, TimeInForce
-
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+
 from n1v1.events import VenueAccepted, VenueClosed, VenueFilled
 from n1v1.simulation.orders import VenueOrder
 from n1v1.values import Liquidity
-
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.wire import (

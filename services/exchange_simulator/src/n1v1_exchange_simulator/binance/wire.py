@@ -12,7 +12,6 @@ from n1v1.rounding import notional
 from n1v1.simulation.holdings import Balance
 from n1v1.simulation.orders import OrderState, VenueOrder, VenueTrade
 from n1v1.values import Instrument, Liquidity, OrderType, Side, decimal_places
-
 from n1v1_exchange_simulator.binance import errors
 
 Json = dict[str, Any]

@@ -15,6 +15,7 @@ from typing import Any
 
 import ccxt.async_support as ccxt
 import structlog
+
 from n1v1.errors import N1v1Error
 from n1v1.events import SubmitOrder, VenueAccepted, VenueClosed, VenueFilled, VenueRejected, VenueReport
 from n1v1.execution.orders import Order
@@ -23,7 +24,6 @@ from n1v1.rounding import notional
 from n1v1.values import Instrument, Liquidity, OrderType
 from n1v1_common.settings.model import Exchange
 from n1v1_common.telemetry.metrics import Metrics
-
 from n1v1_execution.ports import VenueTrouble
 
 log = structlog.get_logger()

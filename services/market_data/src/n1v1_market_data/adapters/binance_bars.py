@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 import structlog
+
 from n1v1.events import BarClosed
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
-
 from n1v1_market_data.adapters.simulation import bar_closed
 from n1v1_market_data.ports import VenueTrouble
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
+
 from n1v1 import ids
 from n1v1.events import BarClosed
 from n1v1.values import Instrument
-
 from n1v1_market_data.ports import BarTime, VenueTrouble
 
 TIMEOUT = aiohttp.ClientTimeout(total=10.0)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
-from n1v1_common.storage.journal import Cursor
 
+from n1v1_common.storage.journal import Cursor
 from n1v1_reporting.projection import Row, Table
 
 _NEWEST_WINS = {

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+
 from n1v1 import performance
 from n1v1.errors import UndefinedStatistic, nearest
 from n1v1.rounding import notional
 from n1v1.run_hash import REFUSED, RunRecords, hashes_by_kind, run_hash
 from n1v1.values import Instrument
-
 from n1v1_reporting.api import models
 from n1v1_reporting.api.errors import NotFound
 from n1v1_reporting.api.models import moment

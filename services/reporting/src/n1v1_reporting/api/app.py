@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from n1v1_common.lifecycle.probes import PATHS, Probes
 
+from n1v1_common.lifecycle.probes import PATHS, Probes
 from n1v1_reporting.api import models
 from n1v1_reporting.api.answers import Answers
 from n1v1_reporting.api.errors import answer_errors_in_one_shape

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+
 from n1v1_common.lifecycle.http import listening_socket
 from n1v1_common.settings.model import Listen
 
