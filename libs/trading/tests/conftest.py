@@ -11,11 +11,12 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from n1v1.events import BarClosed
 from n1v1.kernels import KERNELS
 from n1v1.values import Instrument
 from n1v1_research.datasets import load
-from numpy.typing import NDArray
 
 Kernel = Callable[..., Any]
 Column = NDArray[np.float64]

@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1.errors import UndefinedStatistic
 from n1v1.performance import (
     annualised_return,

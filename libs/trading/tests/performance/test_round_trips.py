@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1.errors import UndefinedStatistic
 from n1v1.performance import profit_factor, round_trips, summary, summary_of_records, win_rate
 from n1v1.run_hash import RunRecords

@@ -7,6 +7,7 @@ import random
 from dataclasses import asdict, replace
 
 import pytest
+
 from n1v1.events import (
     Action,
     EquityMarked,
