@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import talib
+from numpy.testing import assert_allclose
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.cci import CCI, cci, cci_warmup
 from n1v1.indicators.ema import EMA, ema, ema_warmup, wilder
@@ -21,7 +23,6 @@ from n1v1.indicators.stoch_rsi import STOCH_RSI, stoch_rsi, stoch_rsi_warmup
 from n1v1.indicators.stochastic import STOCHASTIC, stochastic, stochastic_warmup
 from n1v1.indicators.williams_r import WILLIAMS_R, williams_r, williams_r_warmup
 from n1v1.indicators.wma import WMA, wma, wma_warmup
-from numpy.testing import assert_allclose
 
 AGREEMENT = 1e-9
 

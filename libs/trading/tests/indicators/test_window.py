@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.relative_volume import RELATIVE_VOLUME, relative_volume, relative_volume_warmup
 from n1v1.indicators.window import (
@@ -29,7 +31,6 @@ from n1v1.indicators.window import (
     window_sum,
 )
 from n1v1.kernels import Record, kernel, new_record
-from numpy.typing import NDArray
 
 columns = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60).map(np.array)
 
