@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from n1v1.events import Action
 
 SMALL = {"obv_signal_period": 2, "confirmation_period": 2, "volume_filter": False, "trend_filter": False}
@@ -51,6 +53,16 @@ def test_a_crossing_against_the_trend_needs_a_divergence(asked: Any, bars_of: An
     assert found.reason == "OBV stayed above its average for 2 bars, against a price that went the other way"
     too_little = asked("obv", filtered | {"divergence_threshold": 0.09}, bars)[3]
     assert (too_little.action, too_little.reason) == (None, "no entry: against the trend")
+
+
+def test_a_crossing_against_a_divergence_does_not_count_even_with_the_trend(asked: Any, bars_of: Any) -> None:
+    #   close    100    97    98   104     4 % above that of 3 bars ago
+    #   volume     1    20     1     1
+    #   OBV        1   -19   -18   -17     18 below that of 3 bars ago: a divergence
+    bars = bars_of([100, 97, 98, 104], [1, 20, 1, 1])
+    found = asked("obv", SMALL | {"trend_filter": True, "trend_period": 3}, bars)[3]
+    assert (found.action, found.reason) == (None, "no entry: against the divergence")
+    assert dict(found.values)["trend_pct"] == pytest.approx(4.0)
 
 
 def test_a_crossing_with_the_trend_needs_none(asked: Any, bars_of: Any) -> None:

@@ -53,7 +53,7 @@ def obv_on_bar(params: Any, state: Record, bar: Record) -> int:
         return NO_SIGNAL
     if params.volume_filter and not state.relative_volume >= params.volume_threshold:
         return NO_SIGNAL
-    if params.trend_filter and not (state.trend * state.side > 0.0 or state.divergence == state.side):
+    if params.trend_filter and state.side != _favoured(state):
         return NO_SIGNAL
     return int(state.side)
 
@@ -85,11 +85,19 @@ def _measure_trend(params: Any, state: Record, close: float) -> None:
     window_push(state.obvs, state.obv.value)
 
 
+@kernel
+def _favoured(state: Record) -> int:
+    """The side that the trend is on, or OBV where it contradicts the price."""
+    if state.divergence != 0:
+        return int(state.divergence)
+    return compare(state.trend, 0.0)
+
+
 class OBVStrategy(Strategy):
     """Enters once per crossing, on the bar that confirms it, or not at all.
 
-    Under the trend filter a crossing must go with the price of the last `trend_period` bars. The exception is a
-    divergence: over these bars the price went one way by more than the threshold, and OBV the other.
+    Under the trend filter a crossing must go with the price of the last `trend_period` bars, or, where the two
+    diverge, with OBV: over these bars the price went one way by more than the threshold, and OBV the other.
     """
 
     key = "obv"
@@ -159,4 +167,4 @@ def _reason(params: Any, state: Record, signal: int) -> str:
         return f"no crossing: OBV stays {where} its average"
     if params.volume_filter and not state.relative_volume >= params.volume_threshold:
         return "no entry: the volume does not confirm"
-    return "no entry: against the trend"
+    return "no entry: against the divergence" if state.divergence else "no entry: against the trend"
