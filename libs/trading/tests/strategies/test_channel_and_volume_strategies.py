@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
 from n1v1.errors import InvalidValue
 from n1v1.strategies import registry
 from n1v1.strategies.base import ACTIONS, BAR, NO_SIGNAL, CompiledRunner, Verdict
+from n1v1_research.strategy_pictures import listing, moments, picture
 
+PAGES = Path(__file__).parents[4] / "docs" / "strategies"
 CLASSES = {
     "bollinger_reversion": "BollingerReversionStrategy",
     "keltner_channel": "KeltnerChannelStrategy",
@@ -153,3 +157,21 @@ def test_the_defaults_are_those_of_the_original(key: str, expected: dict[str, An
 def test_the_warm_up_of_the_defaults_is_21_bars(key: str) -> None:
     strategy = registry.find(key)
     assert strategy.warmup_bars(strategy.Params()) == 21
+
+
+@every_strategy
+def test_the_page_of_a_strategy_says_what_it_does(key: str) -> None:
+    """Its table has every parameter with its default, and its example is what the strategy says today."""
+    page = (PAGES / f"{key}.md").read_text("utf-8")
+    strategy = registry.find(key)
+    for name, value in strategy.Params()._asdict().items():
+        default = ("off", "on")[value] if isinstance(value, bool) else f"{value:g}"
+        assert f"| `{name}` | {default} |" in page
+    example = next(listing(moments(key)))
+    assert " ".join(example.split()) in " ".join(page.split())
+    assert f"{strategy.warmup_bars(strategy.Params())} bars" in page
+
+
+@every_strategy
+def test_the_picture_of_a_strategy_is_the_one_that_is_drawn_today(key: str) -> None:
+    assert (PAGES / f"{key}.svg").read_text("utf-8") == picture(key, moments(key))
