@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import talib
+
 from n1v1.indicators.adx import ADX, adx, adx_warmup, directional_warmup
 from n1v1.indicators.batch import batch
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import talib
+
 from n1v1.indicators.atr import ATR, atr, true_range
 from n1v1.indicators.batch import batch
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import talib
+from numpy.lib.stride_tricks import sliding_window_view
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.bollinger import BOLLINGER, bollinger
 from n1v1.indicators.standard_deviation import STANDARD_DEVIATION, standard_deviation
-from numpy.lib.stride_tricks import sliding_window_view
 
 
 @pytest.mark.parametrize(("period", "deviations"), [(20, 2.0), (5, 1.5), (256, 3.0)])

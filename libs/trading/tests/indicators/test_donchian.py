@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.donchian import DONCHIAN, donchian
-from numpy.lib.stride_tricks import sliding_window_view
 
 
 @pytest.mark.parametrize("period", [1, 20, 256])

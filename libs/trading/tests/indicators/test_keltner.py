@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import talib
+from numpy.lib.stride_tricks import sliding_window_view
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.keltner import KELTNER, keltner
-from numpy.lib.stride_tricks import sliding_window_view
 
 
 @pytest.mark.parametrize(("sma_period", "atr_period"), [(20, 14), (5, 30)])

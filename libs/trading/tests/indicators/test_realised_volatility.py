@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.realised_volatility import REALISED_VOLATILITY, bars_per_year, realised_volatility
 from n1v1.timeframes import timeframe_ns
-from numpy.lib.stride_tricks import sliding_window_view
 
 
 @pytest.mark.parametrize("period", [1, 30, 256])

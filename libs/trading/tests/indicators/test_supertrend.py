@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import talib
+from numpy.typing import NDArray
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.supertrend import SUPERTREND, supertrend
-from numpy.typing import NDArray
 
 
 def reference(market: Any, period: int, multiplier: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from n1v1.indicators.adx import ADX, adx, directional_warmup
 from n1v1.indicators.atr import ATR, atr, atr_warmup
 from n1v1.indicators.batch import batch
@@ -22,7 +24,6 @@ from n1v1.indicators.supertrend import SUPERTREND, supertrend, supertrend_warmup
 from n1v1.indicators.vwap import SESSION_VWAP, VWAP, session_vwap, session_vwap_warmup, vwap, vwap_warmup
 from n1v1.indicators.zscore import ZSCORE, zscore, zscore_warmup
 from n1v1.kernels import Record, kernel, load_record, new_record, store_record
-from numpy.typing import NDArray
 
 
 @kernel

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
 from n1v1.indicators.batch import batch
 from n1v1.indicators.vwap import DAY_NS, SESSION_VWAP, VWAP, session_vwap, vwap
 from n1v1.kernels import new_record
-from numpy.lib.stride_tricks import sliding_window_view
 
 FOUR_HOURS = DAY_NS // 6
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+
 from n1v1.events import BarClosed
 from n1v1.strategies import registry
 from n1v1.strategies.base import Verdict

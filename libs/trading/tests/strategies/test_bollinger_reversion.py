@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from n1v1.events import Action
 
 QUIET = {"volume_filter": False}
