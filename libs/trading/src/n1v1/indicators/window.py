@@ -106,11 +106,14 @@ def rolling_max(state: Record, value: float, period: int) -> float:
         state.value = value
         state.at = count
     elif state.at <= count - period:
+        found = value
         bars_ago = 0
         for bars in range(1, period):
-            if window_ago(state.window, bars) > window_ago(state.window, bars_ago):
+            other = window_ago(state.window, bars)
+            if other > found:
+                found = other
                 bars_ago = bars
-        state.value = window_ago(state.window, bars_ago)
+        state.value = found
         state.at = count - bars_ago
     if count < period:
         return math.nan
@@ -126,11 +129,14 @@ def rolling_min(state: Record, value: float, period: int) -> float:
         state.value = value
         state.at = count
     elif state.at <= count - period:
+        found = value
         bars_ago = 0
         for bars in range(1, period):
-            if window_ago(state.window, bars) < window_ago(state.window, bars_ago):
+            other = window_ago(state.window, bars)
+            if other < found:
+                found = other
                 bars_ago = bars
-        state.value = window_ago(state.window, bars_ago)
+        state.value = found
         state.at = count - bars_ago
     if count < period:
         return math.nan
