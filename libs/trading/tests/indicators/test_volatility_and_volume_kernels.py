@@ -72,6 +72,9 @@ CASES = {
     "vwap": Case(vwap, VWAP, (*HLC, "volume"), (20,), vwap_warmup(20)),
     "zscore": Case(zscore, ZSCORE, ("close",), (20, 0), zscore_warmup(20)),
 }
+WITH_SUMS = ("adx", "atr", "keltner", "mfi", "obv", "realised_volatility", "session_vwap", "standard_deviation", "vwap")
+"""Those that carry a sum or an average along, and not only one of another of them."""
+
 every_kernel = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
@@ -115,7 +118,7 @@ def test_a_stored_state_goes_on_with_the_same_bits(case: Case, market: Any) -> N
     )
 
 
-@every_kernel
+@pytest.mark.parametrize("case", [CASES[name] for name in WITH_SUMS], ids=WITH_SUMS)
 def test_nothing_drifts_in_100_000_bars(case: Case, compiled_batch: Callable[..., Any]) -> None:
     """A start 2,000 bars before the end has forgotten nothing that still matters, and rounded 98,000 times less."""
     chance = np.random.default_rng(17)

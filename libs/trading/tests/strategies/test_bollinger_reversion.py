@@ -62,6 +62,6 @@ def test_narrow_bands_and_little_volume_are_no_entry(asked: Any, bars_of: Any) -
     assert (narrow.action, narrow.reason) == (None, "no entry: the bands are too narrow")
     confirmed = parameters | {"volume_period": 2, "volume_threshold": 1.5}
     quiet = asked("bollinger_reversion", confirmed, bars_of([95, 100, 90], [2, 4, 4.4]))[2]
-    assert (quiet.action, quiet.reason) == (None, "no entry: the volume does not confirm")
+    assert (quiet.action, quiet.reason) == (None, "no entry: volume is 1.47 of usual, less than 1.5")
     loud = asked("bollinger_reversion", confirmed, bars_of([95, 100, 90], [2, 4, 4.5]))[2]
     assert (loud.action, dict(loud.values)["relative_volume"]) == (Action.BUY, 1.5)

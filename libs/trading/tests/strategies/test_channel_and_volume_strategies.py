@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from n1v1.errors import InvalidValue
 from n1v1.strategies import registry
 from n1v1.strategies.base import ACTIONS, BAR, NO_SIGNAL, CompiledRunner, Verdict
-from n1v1_research.strategy_pictures import listing, moments, picture
+from n1v1_research.strategy_pictures import Moment, listing, moments, picture
 
 PAGES = Path(__file__).parents[4] / "docs" / "strategies"
 CLASSES = {
@@ -36,6 +37,11 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 every_strategy = pytest.mark.parametrize("key", CLASSES)
 every_variant = pytest.mark.parametrize(("key", "parameters"), VARIANTS)
+
+
+@cache
+def drawn(key: str) -> list[Moment]:
+    return moments(key)
 
 
 def verdicts(runner: Any, bars: Any) -> list[Verdict]:
@@ -167,11 +173,11 @@ def test_the_page_of_a_strategy_says_what_it_does(key: str) -> None:
     for name, value in strategy.Params()._asdict().items():
         default = ("off", "on")[value] if isinstance(value, bool) else f"{value:g}"
         assert f"| `{name}` | {default} |" in page
-    example = next(listing(moments(key)))
+    example = next(listing(drawn(key)))
     assert " ".join(example.split()) in " ".join(page.split())
     assert f"{strategy.warmup_bars(strategy.Params())} bars" in page
 
 
 @every_strategy
 def test_the_picture_of_a_strategy_is_the_one_that_is_drawn_today(key: str) -> None:
-    assert (PAGES / f"{key}.svg").read_text("utf-8") == picture(key, moments(key))
+    assert (PAGES / f"{key}.svg").read_text("utf-8") == picture(key, drawn(key))

@@ -7,11 +7,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from n1v1.indicators.atr import ATR, atr, atr_warmup
-from n1v1.indicators.relative_volume import RELATIVE_VOLUME, relative_volume, relative_volume_warmup
+from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.roc import ROC, roc, roc_warmup
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
 from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.volume_filter import BOUNDS as VOLUME_BOUNDS
+from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, volume_passes, volume_warmup
 
 
 class ATRBreakoutParams(NamedTuple):
@@ -41,8 +43,7 @@ def atr_breakout_on_bar(params: Any, state: Record, bar: Record) -> int:
     state.close = bar.close
     if params.trend_filter:  # the mean of the last closes rises exactly when this close is above the one that leaves it
         state.trend = roc(state.closes, bar.close, params.trend_period)
-    if params.volume_filter:
-        state.relative_volume = relative_volume(state.volumes, bar.volume, params.volume_period)
+    state.relative_volume = filtered_volume(params, state.volumes, bar.volume)
     if state.count <= atr_warmup(params.atr_period):
         return NO_SIGNAL
     reach = params.breakout_multiplier * state.previous_atr
@@ -60,7 +61,7 @@ def _is_confirmed(params: Any, state: Record) -> bool:
         return False
     if params.trend_filter and not state.trend * state.side > 0.0:
         return False
-    return not params.volume_filter or bool(state.relative_volume >= params.volume_threshold)
+    return volume_passes(params, state.relative_volume)
 
 
 class ATRBreakoutStrategy(Strategy):
@@ -85,8 +86,7 @@ class ATRBreakoutStrategy(Strategy):
     bounds: ClassVar = {
         "atr_period": Bound(1, 10_000),
         "breakout_multiplier": Bound(0.1, 20.0),
-        "volume_period": Bound(1, CAPACITY),
-        "volume_threshold": Bound(0.0, 100.0),
+        **VOLUME_BOUNDS,
         "min_atr": Bound(0.0, 1.0),
         "trend_period": Bound(1, CAPACITY),
         "position_size": Bound(0.0001, 1.0),
@@ -114,9 +114,8 @@ class ATRBreakoutStrategy(Strategy):
 
     @staticmethod
     def warmup_bars(params: Any) -> int:
-        volume_bars = relative_volume_warmup(params.volume_period) if params.volume_filter else 0
         trend_bars = roc_warmup(params.trend_period) if params.trend_filter else 0
-        return max(atr_warmup(params.atr_period) + 1, trend_bars, volume_bars)
+        return max(atr_warmup(params.atr_period) + 1, trend_bars, volume_warmup(params))
 
     @staticmethod
     def fraction(params: Any) -> float | None:
@@ -134,4 +133,4 @@ def _reason(params: Any, state: Record, signal: int) -> str:
         return "no breakout: the market hardly moves"
     if params.trend_filter and not state.trend * state.side > 0.0:
         return "no breakout: against the trend"
-    return "no breakout: the volume does not confirm"
+    return f"no breakout: {too_little_volume(params, state.relative_volume)}"

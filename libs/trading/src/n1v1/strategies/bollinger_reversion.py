@@ -7,10 +7,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from n1v1.indicators.bollinger import BOLLINGER, bollinger, bollinger_warmup
-from n1v1.indicators.relative_volume import RELATIVE_VOLUME, relative_volume, relative_volume_warmup
+from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
 from n1v1.strategies.base import EXIT, LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.volume_filter import BOUNDS as VOLUME_BOUNDS
+from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, volume_passes, volume_warmup
 
 
 class BollingerReversionParams(NamedTuple):
@@ -40,8 +42,7 @@ def bollinger_reversion_on_bar(params: Any, state: Record, bar: Record) -> int:
     state.upper, state.middle, state.lower = upper, middle, lower
     state.width = (upper - lower) / middle
     state.position = (bar.close - lower) / (upper - lower) if upper > lower else 0.5
-    if params.volume_filter:
-        state.relative_volume = relative_volume(state.volumes, bar.volume, params.volume_period)
+    state.relative_volume = filtered_volume(params, state.volumes, bar.volume)
     if state.side != 0:
         state.bars_held += 1
     wanted = _reversion(params, state)
@@ -59,7 +60,7 @@ def bollinger_reversion_on_bar(params: Any, state: Record, bar: Record) -> int:
 def _reversion(params: Any, state: Record) -> int:
     if not state.width > params.min_width:  # so written, a width that is not known yet is not wide enough
         return NO_SIGNAL
-    if params.volume_filter and not state.relative_volume >= params.volume_threshold:
+    if not volume_passes(params, state.relative_volume):
         return NO_SIGNAL
     if state.position < -params.reversion_threshold:
         return LONG
@@ -97,8 +98,7 @@ class BollingerReversionStrategy(Strategy):
         "ddof": Bound(0, 1),
         "reversion_threshold": Bound(0.0, 1.0),
         "min_width": Bound(0.0, 1.0),
-        "volume_period": Bound(1, CAPACITY),
-        "volume_threshold": Bound(0.0, 100.0),
+        **VOLUME_BOUNDS,
         "max_holding_period": Bound(1, 100_000),
         "position_size": Bound(0.0001, 1.0),
         "stop_loss_pct": Bound(0.0, 1.0),
@@ -123,8 +123,7 @@ class BollingerReversionStrategy(Strategy):
 
     @staticmethod
     def warmup_bars(params: Any) -> int:
-        volume_bars = relative_volume_warmup(params.volume_period) if params.volume_filter else 0
-        return max(bollinger_warmup(params.period), volume_bars)
+        return max(bollinger_warmup(params.period), volume_warmup(params))
 
     @staticmethod
     def fraction(params: Any) -> float | None:
@@ -143,6 +142,6 @@ def _reason(params: Any, state: Record, signal: int) -> str:
         return "no entry: closed inside the bands"
     if not state.width > params.min_width:
         return "no entry: the bands are too narrow"
-    if params.volume_filter and not state.relative_volume >= params.volume_threshold:
-        return "no entry: the volume does not confirm"
+    if not volume_passes(params, state.relative_volume):
+        return f"no entry: {too_little_volume(params, state.relative_volume)}"
     return f"no entry: answered the same {state.bars_held} bars ago"

@@ -9,10 +9,12 @@ import numpy as np
 from n1v1.indicators.bollinger import BOLLINGER, bollinger
 from n1v1.indicators.comparison import compare
 from n1v1.indicators.keltner import KELTNER, keltner, keltner_warmup
-from n1v1.indicators.relative_volume import RELATIVE_VOLUME, relative_volume, relative_volume_warmup
+from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
 from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.volume_filter import BOUNDS as VOLUME_BOUNDS
+from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, volume_passes, volume_warmup
 
 
 class KeltnerChannelParams(NamedTuple):
@@ -52,7 +54,7 @@ def keltner_channel_on_bar(params: Any, state: Record, bar: Record) -> int:
         return NO_SIGNAL
     if params.squeeze_filter and state.was_squeezed == 0:
         return NO_SIGNAL
-    if params.volume_filter and not state.relative_volume >= params.volume_threshold:
+    if not volume_passes(params, state.relative_volume):
         return NO_SIGNAL
     return int(state.side)
 
@@ -67,8 +69,7 @@ def _measure(params: Any, state: Record, bar: Record) -> None:
     state.count += 1
     state.upper, state.lower = upper, lower
     state.is_squeezed = 1 if band_upper - band_lower < params.squeeze_threshold * (upper - lower) else 0
-    if params.volume_filter:
-        state.relative_volume = relative_volume(state.volumes, bar.volume, params.volume_period)
+    state.relative_volume = filtered_volume(params, state.volumes, bar.volume)
 
 
 class KeltnerChannelStrategy(Strategy):
@@ -101,8 +102,7 @@ class KeltnerChannelStrategy(Strategy):
         "sma_period": Bound(2, CAPACITY),
         "atr_period": Bound(1, 10_000),
         "atr_multiplier": Bound(0.1, 20.0),
-        "volume_period": Bound(1, CAPACITY),
-        "volume_threshold": Bound(0.0, 100.0),
+        **VOLUME_BOUNDS,
         "squeeze_threshold": Bound(0.01, 10.0),
         "squeeze_std_dev": Bound(0.1, 10.0),
         "position_size": Bound(0.0001, 1.0),
@@ -123,8 +123,7 @@ class KeltnerChannelStrategy(Strategy):
 
     @staticmethod
     def warmup_bars(params: Any) -> int:
-        volume_bars = relative_volume_warmup(params.volume_period) if params.volume_filter else 0
-        return max(keltner_warmup(params.sma_period, params.atr_period) + 1, volume_bars)
+        return max(keltner_warmup(params.sma_period, params.atr_period) + 1, volume_warmup(params))
 
     @staticmethod
     def fraction(params: Any) -> float | None:
@@ -142,4 +141,4 @@ def _reason(params: Any, state: Record, signal: int) -> str:
         return "no breakout: outside the channel already"
     if params.squeeze_filter and state.was_squeezed == 0:
         return "no breakout: there was no squeeze before it"
-    return "no breakout: the volume does not confirm"
+    return f"no breakout: {too_little_volume(params, state.relative_volume)}"
