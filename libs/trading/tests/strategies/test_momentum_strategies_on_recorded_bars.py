@@ -112,7 +112,7 @@ def test_some_market_brings_a_signal_on_the_very_bar_that_ends_the_warm_up(
 ) -> None:
     market = recorded("ETH-USD")
     declared = find(name).warmup_bars(find(name).parameters(parameters))
-    starts = range(0, 2_900, 3)
+    starts = range(0, 2_900, 11)
     assert any(_last_verdict(name, parameters, market, start, declared).action for start in starts)
 
 
