@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,14 +147,60 @@ def expected() -> RunRecords:
 StartReplay = Callable[..., AbstractAsyncContextManager[RunningReplay]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        choices=("embedded", "containers"),
+        default="embedded",
+        help="servers of the replays: those from wheels, or the official images in containers of their own",
+    )
+
+
 @pytest.fixture
-def start_replay(tmp_path: Path) -> StartReplay:
+def servers(request: pytest.FixtureRequest) -> Iterator[tuple[str, ...]]:
+    """Settings that point at the servers; none for the embedded ones, which the stack starts itself."""
+    if request.config.getoption("--backend") == "embedded":
+        yield ()
+        return
+    with _containers() as settings:
+        yield settings
+
+
+@contextmanager
+def _containers() -> Iterator[tuple[str, ...]]:
+    """NATS, Redis and PostgreSQL as deploy/compose.yml names them. Skips, with the reason, without a Docker engine."""
+    from docker.errors import DockerException
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.waiting_utils import wait_for_logs
+
+    def url(scheme: str, container: DockerContainer, port: int, path: str = "") -> str:
+        return f"{scheme}{container.get_container_host_ip()}:{container.get_exposed_port(port)}{path}"
+
+    try:
+        nats = DockerContainer("nats:2.12-alpine").with_command("-js").with_exposed_ports(4222)
+        redis = DockerContainer("redis:8").with_exposed_ports(6379)
+        postgres = DockerContainer("postgres:18").with_env("POSTGRES_PASSWORD", "test").with_exposed_ports(5432)
+        with nats, redis, postgres:
+            wait_for_logs(nats, "Server is ready", timeout=30)
+            wait_for_logs(redis, "Ready to accept connections", timeout=30)
+            wait_for_logs(postgres, "(?s)ready to accept connections.*ready to accept connections", timeout=60)
+            yield (
+                f"bus.url={url('nats://', nats, 4222)}",
+                f"redis.url={url('redis://', redis, 6379, '/0')}",
+                f"postgres.dsn={url('postgresql://postgres:test@', postgres, 5432, '/postgres')}",
+            )
+    except DockerException as error:
+        pytest.skip(f"no Docker engine: {error}")
+
+
+@pytest.fixture
+def start_replay(tmp_path: Path, servers: tuple[str, ...]) -> StartReplay:
     """Opens a stack of its own that replays; more settings as KEY=VALUE."""
 
     @asynccontextmanager
     async def start(*more: str) -> AsyncIterator[RunningReplay]:
         try:
-            async with Stack(replay_settings(*more), tmp_path / "state", announce=print) as stack:
+            async with Stack(replay_settings(*servers, *more), tmp_path / "state", announce=print) as stack:
                 await stack.ready()
                 settings = stack.plan.settings
                 bus = await NatsBus.connect(bus_url(settings), name="test")
