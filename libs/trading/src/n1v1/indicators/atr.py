@@ -41,5 +41,6 @@ def atr(state: Record, high: float, low: float, close: float, period: int) -> fl
     if state.count == period + 1:
         state.value = (state.total + ranged) / period
     else:
-        state.value = (state.value * (period - 1) + ranged) / period
+        # Wilder's (value * (period - 1) + ranged) / period without a division that has to wait for the last value
+        state.value = state.value * ((period - 1) / period) + ranged * (1.0 / period)
     return float(state.value)
