@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import Action, BarClosed
 from n1v1.strategies import my_breakout

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import Action, BarClosed
 from n1v1.indicators.ema import EMA, ema

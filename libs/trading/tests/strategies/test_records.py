@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from n1v1.kernels import load_record, new_record, store_record
 
 INNER = np.dtype([("value", "f8"), ("count", "i8")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from n1v1.errors import InvalidValue, StrategyError, UnknownName
 from n1v1.strategies import registry
 from n1v1.strategies.base import CompiledRunner
