@@ -198,3 +198,36 @@ async def test_no_service_outlives_a_supervisor_killed_with_kill_9(fake_services
     async with asyncio.timeout(10):
         while command_of(pid):  # noqa: ASYNC110 (another process sets no event)
             await asyncio.sleep(0.02)
+
+
+class LosesACancellation:
+    """A process whose start ends as if nothing had happened when it is cancelled, as wait_for may on Python 3.11."""
+
+    name = "stubborn"
+    pid = None
+    returncode = None
+    is_running = False
+    log = Path("stubborn.log")
+
+    async def start(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    async def wait(self) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async def stop(self) -> int | None:
+        return None
+
+    def kill(self) -> None: ...
+
+
+async def test_a_lost_cancellation_does_not_keep_the_stack_from_stopping() -> None:
+    supervisor = Supervisor([LosesACancellation()], announce=lambda event: None)
+    supervisor.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await supervisor.stop()

@@ -88,7 +88,8 @@ class Service:
         await self._process.start()
         self._pid_file.write_text(f"{self._process.pid}\n")
         try:
-            await asyncio.wait_for(self._until_ready(self._process), self._ready_within_s)
+            async with asyncio.timeout(self._ready_within_s):
+                await self._until_ready(self._process)
         except TimeoutError as error:
             await self._process.stop()
             what = f"was not ready within {self._ready_within_s:.0f} s: {self._unready_because}"

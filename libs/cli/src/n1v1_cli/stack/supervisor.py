@@ -41,6 +41,9 @@ class Supervised(Protocol):
     def kill(self) -> None: ...
 
 
+CANCEL_AGAIN_S = 0.2
+
+
 class StackFailed(Exception):
     """The stack cannot go on: a process cannot start, or crashed too often. The message carries its log's end."""
 
@@ -125,15 +128,21 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop everything in reverse order, each within its own deadlines."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await self._dismiss_keepers()
         for process in reversed(self.processes.values()):
             if process.is_running:
                 self._announce(Event(What.STOPPING, process.name, "is asked to stop"))
             returncode = await process.stop()
             if returncode is not None:
                 self._announce(Event(What.STOPPED, process.name, describe_exit(returncode), returncode))
+
+    async def _dismiss_keepers(self) -> None:
+        """Cancelled until they are gone: asyncio.wait_for of Python 3.11 loses a cancellation that comes in the moment
+        in which what it waits for is done, and a keeper would then wait for its process for ever."""
+        while keepers := [keeper for keeper in self._keepers if not keeper.done()]:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.wait(keepers, timeout=CANCEL_AGAIN_S)
 
     async def _keep(self, process: Supervised) -> None:
         for name in self._after.get(process.name, ()):

@@ -128,7 +128,8 @@ class EmbeddedServer(ABC):
         await self._process.start()
         self._pid_file.write_text(f"{self._process.pid}\n")
         try:
-            await asyncio.wait_for(self._answers(self._process), READY_WITHIN_S)
+            async with asyncio.timeout(READY_WITHIN_S):
+                await self._answers(self._process)
         except BaseException as error:
             await self._process.stop()
             if isinstance(error, TimeoutError):
