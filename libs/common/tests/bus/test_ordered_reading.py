@@ -57,5 +57,6 @@ async def test_without_a_lost_connection_the_durable_is_left_alone() -> None:
     reader = Reader(bus)
     await reader.subscription.start()
     first, second = await reader.next_batch(), await reader.next_batch()
+    await reader.subscription.ack([*first, *second])
     assert [delivery.deliveries for delivery in (*first, *second)] == [1, 1, 1, 1]
     await bus.drain()
