@@ -119,11 +119,7 @@ class Execution:
             OrderUnknown(
                 id=f"unknown:{order.order_id}:{order.attempt}",
                 ts_ns=order.decided_ns,
-                cause_id=f"submitted:{order.order_id}",
-                correlation_id=order.correlation_id,
-                order_id=order.order_id,
-                account=self._account,
-                symbol=order.symbol,
+                **self._about(order),
                 client_order_id=order.client_order_id,
                 reason=reason,
             )
@@ -150,11 +146,7 @@ class Execution:
             OrderAccepted(
                 id=f"accepted:{order.order_id}",
                 ts_ns=report.ts_ns,
-                cause_id=f"submitted:{order.order_id}",
-                correlation_id=order.correlation_id,
-                order_id=order.order_id,
-                account=self._account,
-                symbol=order.symbol,
+                **self._about(order),
                 venue_order_id=report.venue_order_id,
             )
         ]
@@ -171,11 +163,7 @@ class Execution:
             OrderFilled(
                 id=f"filled:{fill_id}",
                 ts_ns=report.ts_ns,
-                cause_id=f"submitted:{order.order_id}",
-                correlation_id=order.correlation_id,
-                order_id=order.order_id,
-                account=self._account,
-                symbol=order.symbol,
+                **self._about(order),
                 fill_id=fill_id,
                 trade_id=report.trade_id,
                 instance=order.instance,
@@ -198,15 +186,21 @@ class Execution:
             kind(
                 id=f"closed:{order.order_id}",
                 ts_ns=report.ts_ns,
-                cause_id=f"submitted:{order.order_id}",
-                correlation_id=order.correlation_id,
-                order_id=order.order_id,
-                account=self._account,
-                symbol=order.symbol,
+                **self._about(order),
                 remaining_lots=report.remaining_lots,
                 reason=report.reason,
             )
         ]
+
+    def _about(self, order: Order) -> dict[str, Any]:
+        """What every event after the submission says of its order. Any: fields of several types, by name."""
+        return {
+            "cause_id": f"submitted:{order.order_id}",
+            "correlation_id": order.correlation_id,
+            "order_id": order.order_id,
+            "account": self._account,
+            "symbol": order.symbol,
+        }
 
     def _submitted(self, order: Order, approved: OrderApproved) -> OrderSubmitted:
         return OrderSubmitted(
@@ -229,11 +223,7 @@ class Execution:
         return OrderRejected(
             id=f"rejected:{order.order_id}",
             ts_ns=ts_ns,
-            cause_id=f"submitted:{order.order_id}",
-            correlation_id=order.correlation_id,
-            order_id=order.order_id,
-            account=self._account,
-            symbol=order.symbol,
+            **self._about(order),
             reason=reason,
         )
 
