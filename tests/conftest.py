@@ -183,7 +183,7 @@ def _containers() -> Iterator[tuple[str, ...]]:
         with nats, redis, postgres:
             wait_for_logs(nats, "Server is ready", timeout=30)
             wait_for_logs(redis, "Ready to accept connections", timeout=30)
-            wait_for_logs(postgres, "(?s)ready to accept connections.*ready to accept connections", timeout=60)
+            wait_for_logs(postgres, "ready to accept connections", timeout=60)
             yield (
                 f"bus.url={url('nats://', nats, 4222)}",
                 f"redis.url={url('redis://', redis, 6379, '/0')}",
