@@ -16,9 +16,8 @@ from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import Market
-from n1v1_research.datasets import Dataset, load
+from n1v1_research.datasets import DEFAULT_DATASET, Dataset, load
 
-DEFAULT_DATASET = "coinbase-4h"
 BASIS_POINTS = 10_000
 
 
