@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from n1v1.ids import ClientOrderId, FillId, OrderId, SignalId, TradeId, VenueOrderId
 from n1v1.risk.reasons import Check, RefusalReason
-from n1v1.values import Liquidity, OrderType, Side, TimeInForce
+from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,29 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a strategy would like its entry to be. Whatever it leaves open, risk decides by its policy.
+
+    At most one of fraction_ppb (share of equity), value (quanta of the quote currency) and lots says how large.
+    stop_ppb, target_ppb, trail_ppb: distances of the protective orders from the price at which it was decided, as
+    fractions of that price. limit_ticks: the worst price to enter at; None: a market order.
+    """
+
+    fraction_ppb: int | None = None
+    value: int | None = None
+    lots: int | None = None
+    stop_ppb: int | None = None
+    target_ppb: int | None = None
+    trail_ppb: int | None = None
+    limit_ticks: int | None = None
+
+
+NO_WISH = Wish()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalRaised(Event):
-    """A strategy wants something. strength: 0..1. fraction_ppb: wished share of equity, or None for the default."""
+    """A strategy wants something. strength: 0..1."""
 
     id: SignalId
     instance: str
@@ -87,7 +108,7 @@ class SignalRaised(Event):
     action: Action
     strength: float
     reason: str
-    fraction_ppb: int | None = None
+    wish: Wish = NO_WISH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +134,26 @@ class SignalsComplete(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """Orders at the venue that protect the position of an entry: whichever is done first cancels the other.
+
+    stop_ticks: where a STOP order triggers. target_ticks: where a LIMIT order rests. trail_ppb: the stop follows the
+    best price since the entry at this distance (a fraction of that price), in steps of at least trail_step_ppb.
+    At least one of stop_ticks, target_ticks and trail_ppb is given.
+    """
+
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+    trail_ppb: int | None = None
+    trail_step_ppb: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderApproved(Event):
-    """Permission for exactly one order. Its exposure is reserved until the order is closed."""
+    """Permission for exactly one order, and for the orders of its bracket.
+
+    Its exposure is reserved until the order is closed.
+    """
 
     order_id: OrderId
     signal_id: SignalId
@@ -129,6 +168,8 @@ class OrderApproved(Event):
     reduce_only: bool
     reference_ticks: int
     valid_until_ns: int
+    purpose: Purpose = Purpose.ENTRY
+    bracket: Bracket | None = None
     checks: tuple[Check, ...] = ()
 
 
@@ -193,6 +234,7 @@ class OrderSubmitted(OrderEvent):
     side: Side
     type: OrderType
     lots: int
+    purpose: Purpose = Purpose.ENTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +263,7 @@ class OrderFilled(OrderEvent):
     fee: int
     liquidity: Liquidity
     is_final: bool
+    purpose: Purpose = Purpose.ENTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +355,12 @@ class RunCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOrder:
-    """The command to a venue. Sent once; after that the venue is asked, never told again."""
+    """The command to a venue. Sent once; after that the venue is asked, never told again.
+
+    stop_ticks: where a stop or take-profit order triggers. trail_ppb, trail_step_ppb: see `Bracket`.
+    expires_ns: the end of a GTD order. is_post_only: rejected rather than taking.
+    reduces_only: never larger than the position that it would close.
+    """
 
     client_order_id: ClientOrderId
     symbol: str
@@ -321,6 +369,25 @@ class SubmitOrder:
     lots: int
     limit_ticks: int | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+    stop_ticks: int | None = None
+    trail_ppb: int | None = None
+    trail_step_ppb: int = 0
+    expires_ns: int | None = None
+    is_post_only: bool = False
+    reduces_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOrderList:
+    """Orders that the venue ties together; the command is accepted or rejected as a whole.
+
+    working: when it fills, `pending` come alive for what was filled (one pending order: OTO, two: OTOCO); when it
+    ends without a fill they end with it. None: `pending` are alive at once (two: OCO).
+    Of two pending orders, what one fills the other gives up; when one is done, the other is cancelled.
+    """
+
+    working: SubmitOrder | None
+    pending: tuple[SubmitOrder, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +418,7 @@ class VenueRejected(VenueReport):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFilled(VenueReport):
-    """fee in quanta of the quote currency."""
+    """fee in quanta of the quote currency. remaining_lots: what the order may still fill, 0 when it is done."""
 
     trade_id: TradeId
     side: Side
@@ -360,6 +427,7 @@ class VenueFilled(VenueReport):
     value: int
     fee: int
     liquidity: Liquidity
+    remaining_lots: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +439,7 @@ class VenueClosed(VenueReport):
     reason: str
 
 
-VenueCommand = SubmitOrder | CancelOrder
+VenueCommand = SubmitOrder | SubmitOrderList | CancelOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from top to bottom and you have followed a bar from the venue to the account's e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from n1v1.events import (
@@ -33,6 +33,8 @@ from n1v1.events import (
     SignalRaised,
     SignalsComplete,
     SubmitOrder,
+    SubmitOrderList,
+    VenueCommand,
     VenueReport,
 )
 
@@ -67,6 +69,8 @@ class Venue(Protocol):
     """What the engine needs of a simulated venue. One bar time is one step."""
 
     def submit(self, account: str, order: SubmitOrder) -> VenueReport: ...
+
+    def submit_list(self, account: str, orders: SubmitOrderList) -> Sequence[VenueReport]: ...
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueReport: ...
 
@@ -122,11 +126,17 @@ class Engine:
     def _carry_out(self, outcome: Outcome) -> Iterator[Event]:
         yield from outcome.events
         for command in outcome.commands:
-            if isinstance(command, CancelOrder):
-                report = self._venue.cancel(self._account, command.symbol, command.client_order_id)
-            else:
-                report = self._venue.submit(self._account, command)
-            yield from self._execution.report(report)
+            for report in self._answers(command):
+                yield from self._execution.report(report)
+
+    def _answers(self, command: VenueCommand) -> Sequence[VenueReport]:
+        match command:
+            case CancelOrder():
+                return [self._venue.cancel(self._account, command.symbol, command.client_order_id)]
+            case SubmitOrderList():
+                return self._venue.submit_list(self._account, command)
+            case SubmitOrder():
+                return [self._venue.submit(self._account, command)]
 
 
 def bars_complete(close_ns: int, bars: tuple[BarClosed, ...], sequence: int) -> BarsComplete:

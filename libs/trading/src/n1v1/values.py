@@ -7,7 +7,7 @@ would not fit cannot be defined. Decimal appears only at the edges, through the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cache
@@ -32,12 +32,30 @@ class Side(StrEnum):
 class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
+    STOP = "STOP"  # becomes a MARKET order when the price has moved against its owner as far as the stop
+    STOP_LIMIT = "STOP_LIMIT"  # becomes a LIMIT order there
+    TAKE_PROFIT = "TAKE_PROFIT"  # becomes a MARKET order when the price has moved in its owner's favour as far
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"  # a STOP that follows the best price at a distance
 
 
 class TimeInForce(StrEnum):
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
+    GTD = "GTD"  # until a moment that the order names
+
+
+class Purpose(StrEnum):
+    """What an order is for. Everything but an ENTRY only ever makes a position smaller."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"  # a strategy's signal
+    STOP_LOSS = "STOP_LOSS"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TRAILING_STOP = "TRAILING_STOP"
+    TIME_EXIT = "TIME_EXIT"  # held for as long as the policy allows
+    FLATTEN = "FLATTEN"  # an operator, or the breaker
 
 
 class Liquidity(StrEnum):
@@ -121,6 +139,10 @@ class Instrument:
     max_price: Decimal = Decimal(1_000_000)
     max_quantity: Decimal = Decimal(900)
     can_short: bool = False
+    notional_divisor: int = field(init=False, repr=False, compare=False)
+    """ticks * lots // notional_divisor is a value in quanta (see rounding.notional)."""
+    _price_scale: int = field(init=False, repr=False, compare=False)
+    _quantity_scale: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size", "quantum"):
@@ -130,6 +152,9 @@ class Instrument:
         for name in ("step_lots", "max_price", "max_quantity"):
             if getattr(self, name) <= 0:
                 raise InvalidValue(f"{self.symbol}: {name} must be positive, got {getattr(self, name)}")
+        object.__setattr__(self, "notional_divisor", int(self.quantum / (self.tick_size * self.lot_size)))
+        object.__setattr__(self, "_price_scale", 10 ** decimal_places(self.tick_size))
+        object.__setattr__(self, "_quantity_scale", 10 ** decimal_places(self.lot_size))
         if self.min_notional < 0:
             raise InvalidValue(f"{self.symbol}: min_notional must not be negative, got {self.min_notional}")
         if self.step_lots % self.notional_divisor:
@@ -143,11 +168,6 @@ class Instrument:
                 f"{self.symbol}: an order of {self.max_quantity} at {self.max_price} overflows int64; "
                 "choose a coarser lot_size or a smaller maximum"
             )
-
-    @property
-    def notional_divisor(self) -> int:
-        """ticks * lots // notional_divisor is a value in quanta (see rounding.notional)."""
-        return int(self.quantum / (self.tick_size * self.lot_size))
 
     def price(self, ticks: int) -> Decimal:
         return from_units(ticks, self.tick_size)
@@ -169,7 +189,7 @@ class Instrument:
 
     def price_float(self, ticks: int) -> float:
         """The price as the nearest float: what indicators see. Division by a power of ten is correctly rounded."""
-        return float(ticks / 10 ** decimal_places(self.tick_size))
+        return ticks / self._price_scale
 
     def quantity_float(self, lots: int) -> float:
-        return float(lots / 10 ** decimal_places(self.lot_size))
+        return lots / self._quantity_scale

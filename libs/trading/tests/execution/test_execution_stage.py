@@ -101,6 +101,7 @@ def filled(lots: int = LOTS, trade: str = "1", client: ClientOrderId = CLIENT) -
         value=lots * 10_001,
         fee=7,
         liquidity=Liquidity.TAKER,
+        remaining_lots=LOTS - lots if trade == "1" else 0,
     )
 
 
@@ -369,6 +370,7 @@ class TestAnOrderInDoubt:
         outcome = stage.never_arrived(ORDER_ID)
         assert outcome.events == ()
         (command,) = outcome.commands
+        assert isinstance(command, SubmitOrder)
         second = ids.client_order_id(ORDER_ID, 2)
         assert command.client_order_id == second
         assert second != CLIENT

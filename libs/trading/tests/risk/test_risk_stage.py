@@ -27,6 +27,7 @@ from n1v1.events import (
     OrderRejected,
     SignalRaised,
     SignalsComplete,
+    Wish,
 )
 from n1v1.ids import FillId, OrderId, SignalId, TradeId
 from n1v1.risk.account import AccountView
@@ -76,7 +77,7 @@ def signal(
         action=action,
         strength=1.0,
         reason="crossed",
-        fraction_ppb=fraction,
+        wish=Wish(fraction_ppb=fraction),
     )
 
 

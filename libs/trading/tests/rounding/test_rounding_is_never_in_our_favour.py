@@ -75,7 +75,7 @@ def test_what_is_affordable_is_paid_for_and_one_step_more_is_not(instrument: Ins
 
 @given(ticks, rates, sides)
 def test_slippage_moves_the_price_against_us(ticks: int, slippage: int, side: Side) -> None:
-    slipped = rounding.slipped_price(ticks, side, slippage_ppb=slippage)
+    slipped = rounding.slipped_price(ticks, side.sign, slippage_ppb=slippage)
     exact = ticks + side.sign * Fraction(ticks * slippage, PPB)
     if side is Side.BUY:
         assert exact <= slipped < exact + 1
@@ -89,9 +89,10 @@ def test_buying_and_selling_again_at_one_price_never_earns(
     instrument: Instrument, ticks: int, steps: int, rate: int
 ) -> None:
     lots = steps * instrument.step_lots
-    paid = rounding.notional(instrument, ticks=rounding.slipped_price(ticks, Side.BUY, slippage_ppb=rate), lots=lots)
+    bought_at = rounding.slipped_price(ticks, Side.BUY.sign, slippage_ppb=rate)
+    paid = rounding.notional(instrument, ticks=bought_at, lots=lots)
     received = rounding.notional(
-        instrument, ticks=rounding.slipped_price(ticks, Side.SELL, slippage_ppb=rate), lots=lots
+        instrument, ticks=rounding.slipped_price(ticks, Side.SELL.sign, slippage_ppb=rate), lots=lots
     )
     assert received - rounding.fee(received, rate_ppb=rate) <= paid + rounding.fee(paid, rate_ppb=rate)
 
@@ -107,7 +108,7 @@ def test_the_rounding_worked_by_hand() -> None:
     # 10 basis points of 29,123,450 are 29,123.45
     assert rounding.fee(29_123_450, rate_ppb=1_000_000) == 29_124
     # 5 basis points of 29,123.45 are 14.561725: up to 29,138.02 for a buyer, down to 29,108.88 for a seller
-    assert rounding.slipped_price(2_912_345, Side.BUY, slippage_ppb=500_000) == 2_913_802
-    assert rounding.slipped_price(2_912_345, Side.SELL, slippage_ppb=500_000) == 2_910_888
+    assert rounding.slipped_price(2_912_345, Side.BUY.sign, slippage_ppb=500_000) == 2_913_802
+    assert rounding.slipped_price(2_912_345, Side.SELL.sign, slippage_ppb=500_000) == 2_910_888
     # 1,000 dollars buy 0.034336... BTC: 3,433 steps of 0.00001
     assert rounding.affordable_lots(BTC, cash_quanta=100_000_000_000, ticks=2_912_345) == 3_433_000

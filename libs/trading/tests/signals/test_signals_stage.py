@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n1v1.errors import InvalidValue, UnknownName
-from n1v1.events import Action, BarClosed, BarsComplete, Event, Note, SignalRaised, SignalsComplete
+from n1v1.events import Action, BarClosed, BarsComplete, Event, Note, SignalRaised, SignalsComplete, Wish
 from n1v1.pipeline import bars_complete
 from n1v1.signals.stage import Instance, Signals
 from n1v1.values import Instrument
@@ -88,7 +88,7 @@ def test_a_signal_tells_its_bar_and_its_wish() -> None:
         action=Action.BUY,
         strength=1.0,
         reason="fast average crossed above slow",
-        fraction_ppb=300_000_000,
+        wish=Wish(fraction_ppb=300_000_000, stop_ppb=30_000_000, target_ppb=60_000_000),
     )
     assert raised[0].id == "cross:BTC-USD:10800"
 

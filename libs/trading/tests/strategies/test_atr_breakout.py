@@ -22,7 +22,7 @@ def test_a_close_more_than_the_range_above_the_close_before_is_bought(asked: Any
         assert found[3].values[:3] == (("upper", 12.0), ("lower", 8.0), ("atr", 2.0))
     assert found[2].reason == "warming up: 3 of 4 bars"
     assert found[3].reason == "closed more than 1 ATR below the close before"
-    assert found[3].fraction_ppb == 120_000_000
+    assert found[3].wish.fraction_ppb == 120_000_000
 
 
 def test_a_wick_is_no_breakout(asked: Any, bars_of: Any) -> None:

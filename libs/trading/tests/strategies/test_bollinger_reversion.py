@@ -20,7 +20,7 @@ def test_a_close_below_the_lower_band_is_bought(asked: Any, bars_of: Any) -> Non
     assert dict(found[2].values) == pytest.approx(
         {"upper": 100.8284, "middle": 98.0, "lower": 95.1716, "position": -0.2071}, abs=1e-4
     )
-    assert found[2].fraction_ppb == 80_000_000
+    assert found[2].wish.fraction_ppb == 80_000_000
 
 
 def test_the_threshold_is_the_same_on_both_sides(asked: Any, bars_of: Any) -> None:
@@ -38,7 +38,7 @@ def test_a_position_ends_after_as_many_bars_as_was_said(asked: Any, bars_of: Any
     parameters = {"period": 2, "std_dev": 0.5, "max_holding_period": 3} | QUIET
     found = asked("bollinger_reversion", parameters, bars_of([100, 90, 90, 90, 90, 90, 90]))
     assert [verdict.action for verdict in found] == [None, Action.BUY, None, None, Action.CLOSE, None, None]
-    assert (found[4].reason, found[4].fraction_ppb) == ("held for 3 bars", None)
+    assert (found[4].reason, found[4].wish.fraction_ppb) == ("held for 3 bars", None)
 
 
 def test_while_a_position_lasts_the_same_signal_is_not_repeated_and_the_opposite_is(asked: Any, bars_of: Any) -> None:

@@ -225,10 +225,10 @@ class TestAnswers:
     def test_an_answer_becomes_a_verdict(self) -> None:
         verdict = answering([entry(action="close", strength="0.5", position_size=1 / 3)]).on_bar(bar(1, 10))
         assert (verdict.action, verdict.strength, verdict.reason) == (Action.CLOSE, 0.5, "because")
-        assert verdict.fraction_ppb == 333_333_333
+        assert verdict.wish.fraction_ppb == 333_333_333
 
     def test_without_a_position_size_risk_decides(self) -> None:
-        assert answering([entry()]).on_bar(bar(1, 10)).fraction_ppb is None
+        assert answering([entry()]).on_bar(bar(1, 10)).wish.fraction_ppb is None
 
     def test_without_a_strength_it_is_a_full_one(self) -> None:
         bare = {"symbol": "BTC-USD", "action": "SELL", "reason": "because"}

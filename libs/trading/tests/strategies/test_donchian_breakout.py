@@ -26,7 +26,7 @@ def test_a_close_beyond_the_channel_of_the_bars_before_is_a_signal(asked: Any, b
     assert found[4].reason == "closed above every high of the 3 bars before"
     assert found[4].values == (("upper", 12.0), ("lower", 9.0))
     assert found[5].reason == "closed below every low of the 3 bars before"
-    assert found[5].fraction_ppb == 100_000_000
+    assert found[5].wish.fraction_ppb == 100_000_000
 
 
 def test_the_first_bar_after_a_full_channel_may_break_out(asked: Any, bars_of: Any) -> None:

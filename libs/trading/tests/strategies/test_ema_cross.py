@@ -98,7 +98,7 @@ def test_every_bar_without_a_signal_says_why() -> None:
 
 def test_a_signal_wishes_the_position_size_that_was_configured() -> None:
     signal = verdicts(runner(fast_ema=1, slow_ema=2, position_size=0.3), CLOSES)[2]
-    assert (signal.strength, signal.fraction_ppb) == (1.0, 300_000_000)
+    assert (signal.strength, signal.wish.fraction_ppb) == (1.0, 300_000_000)
 
 
 def test_no_signal_comes_before_the_warm_up_is_over() -> None:
@@ -133,7 +133,10 @@ def test_the_kernels_are_known_to_whoever_compiles_them() -> None:
     ("parameters", "complaint"),
     [
         ({"fast_emma": 5}, "ema_cross has no parameter 'fast_emma' (did you mean 'fast_ema'?)"),
-        ({"x": 5}, "ema_cross has no parameter 'x' (valid: fast_ema, position_size, slow_ema)"),
+        (
+            {"x": 5},
+            "ema_cross has no parameter 'x' (valid: fast_ema, position_size, slow_ema, stop_loss_pct, take_profit_pct)",
+        ),
         ({"fast_ema": 0}, "ema_cross.fast_ema: expected 1 to 10000, got 0"),
         ({"slow_ema": 10_001}, "ema_cross.slow_ema: expected 2 to 10000, got 10001"),
         ({"fast_ema": 2.5}, "ema_cross.fast_ema: expected a whole number, got 2.5"),
@@ -155,8 +158,8 @@ def test_a_wrong_parameter_is_answered_with_what_was_expected(parameters: dict[s
 
 
 def test_parameters_are_read_from_any_number_that_means_the_same() -> None:
-    assert EMACrossStrategy.parameters({"fast_ema": 5.0, "slow_ema": "20"}) == (5, 20, 0.1)
-    assert EMACrossStrategy.parameters({}) == (9, 21, 0.1)
+    assert EMACrossStrategy.parameters({"fast_ema": 5.0, "slow_ema": "20"}) == (5, 20, 0.1, 0.03, 0.06)
+    assert EMACrossStrategy.parameters({}) == (9, 21, 0.1, 0.03, 0.06)
 
 
 def test_an_answer_that_is_no_signal_is_an_error() -> None:

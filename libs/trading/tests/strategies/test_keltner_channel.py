@@ -38,7 +38,7 @@ def test_a_close_above_the_channel_of_the_bar_before_is_bought_once(asked: Any, 
 
 def test_a_close_below_is_sold(asked: Any, bars_of: Any) -> None:
     found = asked("keltner_channel", SMALL, bars_of(around([10, 10, 10, 7])))
-    assert (found[3].action, found[3].fraction_ppb) == (Action.SELL, 100_000_000)
+    assert (found[3].action, found[3].wish.fraction_ppb) == (Action.SELL, 100_000_000)
 
 
 def test_without_a_squeeze_before_it_a_breakout_does_not_count(asked: Any, bars_of: Any) -> None:

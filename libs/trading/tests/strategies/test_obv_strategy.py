@@ -27,7 +27,7 @@ def test_a_crossing_counts_on_the_bar_that_confirms_it_and_on_no_other(asked: An
         "no crossing: OBV stays above its average",
         "not confirmed: OBV below its average for 1 of 2 bars",
     ]
-    assert found[4].fraction_ppb == 90_000_000
+    assert found[4].wish.fraction_ppb == 90_000_000
 
 
 def test_the_first_crossing_that_counts_comes_as_soon_as_the_warm_up_allows(asked: Any, bars_of: Any) -> None:

@@ -35,7 +35,7 @@ def test_a_close_above_a_rising_vwap_and_near_it_is_bought_once(asked: Any, bars
         "no pullback: too far from the VWAP",
         "no pullback: closed on the VWAP",
     ]
-    assert found[2].fraction_ppb == 80_000_000
+    assert found[2].wish.fraction_ppb == 80_000_000
 
 
 def test_a_close_below_a_falling_vwap_is_sold(asked: Any, bars_of: Any) -> None:

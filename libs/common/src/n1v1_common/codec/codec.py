@@ -147,7 +147,13 @@ def _field_codec(carried: Carried, name: str, hint: Any, units: Units) -> FieldC
         return fields.amount_field(amount.wire or name, amount.unit, units, is_optional=hint == int | None)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return fields.enum_field(name, hint)
-    special = {"notes": fields.NOTES, "checks": fields.CHECKS, "positions": fields.positions_field(units)}
+    special = {
+        "notes": fields.NOTES,
+        "checks": fields.CHECKS,
+        "positions": fields.positions_field(units),
+        "wish": fields.wish_field(units),
+        "bracket": fields.bracket_field(units),
+    }
     if name in special:
         return special[name]
     if hint == tuple[str, ...]:

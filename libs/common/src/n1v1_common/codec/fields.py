@@ -7,11 +7,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from n1v1.events import Note
+from n1v1.events import NO_WISH, Bracket, Note, Wish
 from n1v1.risk.reasons import Check
 from n1v1.values import INT64_MAX, Instrument, decimal_places
 from n1v1_common.codec.errors import Undecodable
-from n1v1_common.codec.table import ENUMS, Unit
+from n1v1_common.codec.table import ENUMS, MEANT_WHEN_ABSENT, Unit
 from n1v1_messages.envelope.v1 import envelope_pb2 as envelope
 from n1v1_messages.portfolio.v1 import portfolio_pb2 as portfolio
 from n1v1_messages.risk.v1 import risk_pb2 as risk
@@ -91,6 +91,8 @@ def enum_field(name: str, kind: type[StrEnum]) -> FieldCodec:
     wire, prefix = ENUMS[kind]
     to_wire = {member: wire.Value(prefix + member.value) for member in kind}
     from_wire = {number: member for member, number in to_wire.items()}
+    if kind in MEANT_WHEN_ABSENT:
+        from_wire[0] = MEANT_WHEN_ABSENT[kind]
 
     def write(message: Any, value: StrEnum, symbol: str) -> None:
         setattr(message, name, to_wire[value])
@@ -173,5 +175,50 @@ def positions_field(units: Units) -> FieldCodec:
         return tuple(
             (wire.symbol, quantity.read(wire, wire.symbol), mark.read(wire, wire.symbol)) for wire in message.positions
         )
+
+    return FieldCodec(write, read)
+
+
+def wish_field(units: Units) -> FieldCodec:
+    """The fields of a Wish stand in the message itself, beside what the strategy wants."""
+    parts = {
+        "fraction_ppb": optional_field("fraction_ppb"),
+        "value": amount_field("value", Unit.QUANTA, units, is_optional=True),
+        "lots": amount_field("quantity", Unit.LOTS, units, is_optional=True),
+        "stop_ppb": optional_field("stop_ppb"),
+        "target_ppb": optional_field("target_ppb"),
+        "trail_ppb": optional_field("trail_ppb"),
+        "limit_ticks": amount_field("limit_price", Unit.TICKS, units, is_optional=True),
+    }
+
+    def write(message: Any, wish: Wish, symbol: str) -> None:
+        if wish != NO_WISH:
+            for name, part in parts.items():
+                part.write(message, getattr(wish, name), symbol)
+
+    def read(message: Any, symbol: str) -> Wish:
+        return Wish(**{name: part.read(message, symbol) for name, part in parts.items()})
+
+    return FieldCodec(write, read)
+
+
+def bracket_field(units: Units) -> FieldCodec:
+    parts = {
+        "stop_ticks": amount_field("stop_price", Unit.TICKS, units, is_optional=True),
+        "target_ticks": amount_field("target_price", Unit.TICKS, units, is_optional=True),
+        "trail_ppb": optional_field("trail_ppb"),
+        "trail_step_ppb": plain_field("trail_step_ppb"),
+    }
+
+    def write(message: Any, bracket: Bracket | None, symbol: str) -> None:
+        if bracket is not None:
+            message.bracket.SetInParent()
+            for name, part in parts.items():
+                part.write(message.bracket, getattr(bracket, name), symbol)
+
+    def read(message: Any, symbol: str) -> Bracket | None:
+        if not message.HasField("bracket"):
+            return None
+        return Bracket(**{name: part.read(message.bracket, symbol) for name, part in parts.items()})
 
     return FieldCodec(write, read)

@@ -13,7 +13,7 @@ from typing import Any
 
 from n1v1 import events as e
 from n1v1.risk.reasons import RefusalReason
-from n1v1.values import Liquidity, OrderType, Side, TimeInForce
+from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
 from n1v1_messages.control.v1 import control_pb2 as control
 from n1v1_messages.envelope.v1 import envelope_pb2 as envelope
 from n1v1_messages.execution.v1 import execution_pb2 as execution
@@ -136,11 +136,15 @@ ENUMS: Mapping[type[StrEnum], tuple[Any, str]] = {
     Side: (envelope.Side, "SIDE_"),
     OrderType: (envelope.OrderType, "ORDER_TYPE_"),
     TimeInForce: (envelope.TimeInForce, "TIME_IN_FORCE_"),
+    Purpose: (envelope.Purpose, "PURPOSE_"),
     e.Action: (envelope.Action, "ACTION_"),
     Liquidity: (execution.Liquidity, "LIQUIDITY_"),
     RefusalReason: (risk.RefusalReason, "REFUSAL_REASON_"),
 }
 """The wire's enumeration and the prefix of its names, for every closed set of the core."""
+
+MEANT_WHEN_ABSENT: Mapping[type[StrEnum], StrEnum] = {Purpose: Purpose.ENTRY}
+"""What a message says that was written before the field existed."""
 
 SCHEMA_VERSION = 1
 """Counts revisions within version 1 of the packages; raised whenever a field is added."""

@@ -10,7 +10,7 @@ from n1v1 import ids
 from n1v1.errors import InvalidTransition
 from n1v1.events import OrderApproved
 from n1v1.ids import ClientOrderId, OrderId, VenueOrderId
-from n1v1.values import OrderType, Side, TimeInForce
+from n1v1.values import OrderType, Purpose, Side, TimeInForce
 
 
 class OrderState(StrEnum):
@@ -110,6 +110,7 @@ class Order:
     valid_until_ns: int
     correlation_id: str
     reduce_only: bool
+    purpose: Purpose = Purpose.ENTRY
     state: OrderState = OrderState.SUBMITTED
     attempt: int = 1
     filled_lots: int = 0
@@ -133,6 +134,7 @@ class Order:
             valid_until_ns=approved.valid_until_ns,
             correlation_id=approved.correlation_id,
             reduce_only=approved.reduce_only,
+            purpose=approved.purpose,
         )
 
     def saved(self) -> dict[str, Any]:

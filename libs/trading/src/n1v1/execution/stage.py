@@ -35,7 +35,7 @@ from n1v1.events import (
 )
 from n1v1.execution.orders import Happening, Order, OrderState
 from n1v1.ids import OrderId, VenueOrderId
-from n1v1.values import OrderType, Side, TimeInForce
+from n1v1.values import OrderType, Purpose, Side, TimeInForce
 
 CLOSED_KEPT = 16
 """Closed orders kept in mind for a late fill or answer."""
@@ -154,7 +154,7 @@ class Execution:
     def _on_filled(self, order: Order, report: VenueFilled) -> list[Event]:
         if report.trade_id in order.trade_ids:
             return []
-        is_final = report.lots >= order.remaining_lots
+        is_final = report.remaining_lots == 0
         order.happens(Happening.FILL_ALL if is_final else Happening.FILL_SOME)
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
@@ -174,6 +174,7 @@ class Execution:
                 fee=report.fee,
                 liquidity=report.liquidity,
                 is_final=is_final,
+                purpose=order.purpose,
             )
         ]
 
@@ -217,6 +218,7 @@ class Execution:
             side=order.side,
             type=order.type,
             lots=order.lots,
+            purpose=order.purpose,
         )
 
     def _rejected(self, order: Order, reason: str, ts_ns: int) -> OrderRejected:
@@ -292,6 +294,7 @@ def _order_restored(entry: Mapping[str, Any]) -> Order:
         **{
             **entry,
             "side": Side(entry["side"]),
+            "purpose": Purpose(entry["purpose"]),
             "type": OrderType(entry["type"]),
             "time_in_force": TimeInForce(entry["time_in_force"]),
             "state": OrderState(entry["state"]),

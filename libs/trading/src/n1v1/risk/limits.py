@@ -132,7 +132,7 @@ def _position_count(request: Request, account: AccountView, policy: RiskPolicy) 
 
 
 def _size(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    wished = request.signal.fraction_ppb
+    wished = request.signal.wish.fraction_ppb
     if wished is None:
         wished = policy.position_fraction_ppb
     fraction = min(wished, policy.max_position_ppb)

@@ -27,12 +27,13 @@ from n1v1.events import (
     OrderRejected,
     SignalRaised,
     SignalsComplete,
+    Wish,
 )
 from n1v1.risk.account import AccountView
 from n1v1.risk.limits import Approved, Request, decide, reduces
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.reasons import Check, RefusalReason, Refused
-from n1v1.values import Instrument, OrderType, TimeInForce
+from n1v1.values import Instrument, OrderType, Purpose, TimeInForce
 
 TOO_LATE = "its bar time, or a later one, was decided before"
 
@@ -213,6 +214,7 @@ class Risk:
             limit_ticks=None,
             time_in_force=TimeInForce.GTC,
             reduce_only=request.reduces,
+            purpose=Purpose.EXIT if request.reduces else Purpose.ENTRY,
             reference_ticks=request.reference_ticks,
             valid_until_ns=signal.ts_ns + self._policy.valid_for_ns,
             checks=decision.checks,
@@ -259,7 +261,10 @@ def _batch_snapshot(batch: Batch) -> dict[str, Any]:
 
 
 def _batch_restored(saved: Mapping[str, Any]) -> Batch:
-    signals = [SignalRaised(**{**entry, "action": Action(entry["action"])}) for entry in saved["signals"]]
+    signals = [
+        SignalRaised(**{**entry, "action": Action(entry["action"]), "wish": Wish(**entry["wish"])})
+        for entry in saved["signals"]
+    ]
     equity = saved["equity"]
     if equity is not None:
         equity = EquityMarked(**{**equity, "positions": tuple(tuple(row) for row in equity["positions"])})

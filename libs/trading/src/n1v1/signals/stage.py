@@ -136,5 +136,5 @@ def _signal(instance: str, bar: BarClosed, verdict: Verdict) -> SignalRaised:
         action=verdict.action,
         strength=verdict.strength,
         reason=verdict.reason,
-        fraction_ppb=verdict.fraction_ppb,
+        wish=verdict.wish,
     )

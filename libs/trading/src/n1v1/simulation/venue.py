@@ -352,6 +352,7 @@ class SimulatedVenue:
             value=value,
             fee=fee,
             liquidity=liquidity,
+            remaining_lots=order.remaining_lots,
         )
 
     def _record_trade(
@@ -402,7 +403,7 @@ class SimulatedVenue:
         order.locked = 0
 
     def _slipped(self, ticks: int, side: Side) -> int:
-        return rounding.slipped_price(ticks, side, slippage_ppb=self.rules.slippage_ppb)
+        return rounding.slipped_price(ticks, side.sign, slippage_ppb=self.rules.slippage_ppb)
 
     def _fee(self, value: int) -> int:
         return rounding.fee(value, rate_ppb=self.rules.fee_rate_ppb)

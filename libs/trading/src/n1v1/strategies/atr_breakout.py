@@ -117,10 +117,6 @@ class ATRBreakoutStrategy(Strategy):
         trend_bars = roc_warmup(params.trend_period) if params.trend_filter else 0
         return max(atr_warmup(params.atr_period) + 1, trend_bars, volume_warmup(params))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if signal == LONG:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from n1v1.errors import InvalidValue, StrategyError, nearest
-from n1v1.events import Action, BarClosed
+from n1v1.events import NO_WISH, Action, BarClosed, Wish
 from n1v1.kernels import Record, load_record, new_record, store_record
 from n1v1.values import Instrument, nearest_ppb
 
@@ -32,13 +32,16 @@ BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8"), 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an instance says of one bar. action None: nothing, because `reason`. values: the numbers it looked at."""
+    """What an instance says of one bar. action None: nothing, because `reason`. values: the numbers it looked at.
+
+    wish: how an entry should be made; see `n1v1.events.Wish`.
+    """
 
     action: Action | None
     strength: float
     reason: str
     values: tuple[tuple[str, float], ...] = ()
-    fraction_ppb: int | None = None
+    wish: Wish = NO_WISH
 
 
 class Runner(Protocol):
@@ -87,9 +90,11 @@ class Strategy:
         return None
 
     @staticmethod
-    def fraction(params: Any) -> float | None:
-        """Share of equity that the strategy wishes per entry, or None to leave it to risk."""
-        return None
+    def wish(params: Any) -> Wish:
+        """How every entry should be made. The parameters position_size, stop_loss_pct and take_profit_pct say it."""
+        named = {"fraction_ppb": "position_size", "stop_ppb": "stop_loss_pct", "target_ppb": "take_profit_pct"}
+        given = {field: getattr(params, name, 0.0) for field, name in named.items()}
+        return Wish(**{field: nearest_ppb(value) for field, value in given.items() if value})
 
     @classmethod
     def parameters(cls, given: Mapping[str, Any]) -> Any:
@@ -134,8 +139,7 @@ class CompiledRunner:
         self._instrument = instrument
         self._state: Record = new_record(strategy.State)
         self._bar: Record = new_record(BAR)
-        wished = strategy.fraction(params)
-        self._fraction_ppb = None if wished is None else nearest_ppb(wished)
+        self._wish = strategy.wish(params)
 
     def on_bar(self, bar: BarClosed) -> Verdict:
         self._see(bar)
@@ -145,8 +149,7 @@ class CompiledRunner:
             return Verdict(None, 0.0, reason, values)
         if signal not in ACTIONS:
             raise StrategyError(f"{self._strategy.key} answered {signal!r}, expected LONG, SHORT, EXIT or NO_SIGNAL")
-        fraction_ppb = None if signal == EXIT else self._fraction_ppb
-        return Verdict(ACTIONS[signal], 1.0, reason, values, fraction_ppb)
+        return Verdict(ACTIONS[signal], 1.0, reason, values, NO_WISH if signal == EXIT else self._wish)
 
     def _see(self, bar: BarClosed) -> None:
         price = self._instrument.price_float

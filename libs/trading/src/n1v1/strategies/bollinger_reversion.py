@@ -125,10 +125,6 @@ class BollingerReversionStrategy(Strategy):
     def warmup_bars(params: Any) -> int:
         return max(bollinger_warmup(params.period), volume_warmup(params))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if signal == EXIT:

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n1v1.errors import InvalidValue, StrategyError, nearest
-from n1v1.events import Action, BarClosed
+from n1v1.events import Action, BarClosed, Wish
 from n1v1.strategies.base import Verdict
 from n1v1.values import Instrument, nearest_ppb
 
@@ -140,7 +140,7 @@ def _signal(entry: dict[str, Any]) -> Verdict:
     reason = str(entry.get("reason", ""))
     if not reason:
         raise StrategyError("a signal needs a reason")
-    return Verdict(Action[action], strength, reason, (), _wished_ppb(entry))
+    return Verdict(Action[action], strength, reason, (), Wish(fraction_ppb=_wished_ppb(entry)))
 
 
 def _wished_ppb(entry: dict[str, Any]) -> int | None:

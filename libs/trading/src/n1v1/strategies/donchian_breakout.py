@@ -94,10 +94,6 @@ class DonchianBreakoutStrategy(Strategy):
         volume_bars = relative_volume_warmup(params.volume_period) if params.volume_filter else 0
         return max(donchian_warmup(params.channel_period) + 1, volume_bars)
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if signal == LONG:

@@ -15,6 +15,8 @@ class EMACrossParams(NamedTuple):
     fast_ema: int = 9
     slow_ema: int = 21
     position_size: float = 0.1
+    stop_loss_pct: float = 0.03
+    take_profit_pct: float = 0.06
 
 
 @kernel
@@ -42,6 +44,8 @@ class EMACrossStrategy(Strategy):
         "fast_ema": Bound(1, 10_000),
         "slow_ema": Bound(2, 10_000),
         "position_size": Bound(0.0001, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
+        "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(ema_cross_on_bar)
 
@@ -66,7 +70,3 @@ class EMACrossStrategy(Strategy):
     @staticmethod
     def warmup_bars(params: Any) -> int:
         return int(params.slow_ema) + 1
-
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)

@@ -125,10 +125,6 @@ class KeltnerChannelStrategy(Strategy):
     def warmup_bars(params: Any) -> int:
         return max(keltner_warmup(params.sma_period, params.atr_period) + 1, volume_warmup(params))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if signal == LONG:

@@ -95,10 +95,6 @@ class MACDStrategy(Strategy):
     def warmup_bars(params: Any) -> int:
         return macd_warmup(int(params.slow_period), int(params.signal_period)) + 1
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(state: Record, signal: int) -> str:
     if state.candidate == NO_SIGNAL:

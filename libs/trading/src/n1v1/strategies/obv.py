@@ -149,10 +149,6 @@ class OBVStrategy(Strategy):
         trend_bars = roc_warmup(params.trend_period) if params.trend_filter else 0
         return int(max(params.obv_signal_period + params.confirmation_period, trend_bars, volume_bars))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     where = "above" if state.side > 0 else "below"

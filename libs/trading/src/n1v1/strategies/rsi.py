@@ -119,10 +119,6 @@ class RSIStrategy(Strategy):
         bars_before = 1 if params.trigger == CROSS else 0
         return max(rsi_warmup(int(params.rsi_period)) + bars_before, volume_filter.volume_warmup(params))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if state.candidate != NO_SIGNAL:

@@ -128,10 +128,6 @@ class StochasticStrategy(Strategy):
         crossing = stochastic_warmup(int(params.k_period), int(params.k_smoothing), int(params.d_period)) + 1
         return max(crossing, volume_filter.volume_warmup(params))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if state.candidate == LONG:

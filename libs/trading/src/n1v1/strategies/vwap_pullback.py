@@ -127,10 +127,6 @@ class VWAPPullbackStrategy(Strategy):
         slopes = max(first + 1, roc_warmup(params.trend_period)) if params.trend_filter else 0
         return int(max(near, slopes, relative_volume_warmup(params.min_volume_period)))
 
-    @staticmethod
-    def fraction(params: Any) -> float | None:
-        return float(params.position_size)
-
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if signal == LONG:

@@ -133,8 +133,8 @@ class MarketEndpoints:
         if last is None:
             return ZERO, ZERO
         slippage_ppb = self._exchange.venue.rules.slippage_ppb
-        bid = slipped_price(last, Side.SELL, slippage_ppb=slippage_ppb)
-        ask = slipped_price(last, Side.BUY, slippage_ppb=slippage_ppb)
+        bid = slipped_price(last, Side.SELL.sign, slippage_ppb=slippage_ppb)
+        ask = slipped_price(last, Side.BUY.sign, slippage_ppb=slippage_ppb)
         return texts.price(bid), texts.price(ask)
 
     def _day(self, texts: Texts) -> Json:

@@ -115,7 +115,11 @@ class CcxtGateway:
 
     async def _fills(self, order: Order, venue_order_id: str) -> list[VenueFilled]:
         trades = await self._ask("trades", self._client.fetch_order_trades(venue_order_id, _unified(order.symbol)))
-        return [self._filled(order, trade) for trade in trades]
+        fills, remaining = [], order.lots
+        for trade in trades:
+            remaining -= self._instruments[order.symbol].lots(trade["amount"])
+            fills.append(self._filled(order, trade, remaining_lots=remaining))
+        return fills
 
     async def _ask(self, request: str, answer: Any) -> Any:
         """Await one request of ccxt's. Raises VenueTrouble for every failure that leaves its effect open."""
@@ -133,7 +137,7 @@ class CcxtGateway:
             seconds = self._metrics.histogram("execution_venue_seconds", request=request, outcome=outcome)
             seconds.observe(time.perf_counter() - began)
 
-    def _filled(self, order: Order, trade: Mapping[str, Any]) -> VenueFilled:
+    def _filled(self, order: Order, trade: Mapping[str, Any], *, remaining_lots: int) -> VenueFilled:
         instrument = self._instruments[order.symbol]
         lots, ticks = instrument.lots(trade["amount"]), instrument.ticks(trade["price"])
         commission = trade["fee"] or {"cost": "0", "currency": instrument.quote}
@@ -153,6 +157,7 @@ class CcxtGateway:
             value=notional(instrument, ticks=ticks, lots=lots),
             fee=instrument.quanta(str(commission["cost"])),
             liquidity=Liquidity.MAKER if trade["takerOrMaker"] == "maker" else Liquidity.TAKER,
+            remaining_lots=remaining_lots,
         )
 
     def _closed(self, order: Order, found: Mapping[str, Any]) -> list[VenueReport]:

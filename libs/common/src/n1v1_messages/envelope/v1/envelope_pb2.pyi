@@ -43,12 +43,22 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_UNSPECIFIED: _OrderType.ValueType  # 0
     ORDER_TYPE_MARKET: _OrderType.ValueType  # 1
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
+    ORDER_TYPE_STOP: _OrderType.ValueType  # 3
+    ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
+    ORDER_TYPE_TAKE_PROFIT: _OrderType.ValueType  # 5
+    ORDER_TYPE_TAKE_PROFIT_LIMIT: _OrderType.ValueType  # 6
+    ORDER_TYPE_TRAILING_STOP: _OrderType.ValueType  # 7
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper): ...
 
 ORDER_TYPE_UNSPECIFIED: OrderType.ValueType  # 0
 ORDER_TYPE_MARKET: OrderType.ValueType  # 1
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
+ORDER_TYPE_STOP: OrderType.ValueType  # 3
+ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
+ORDER_TYPE_TAKE_PROFIT: OrderType.ValueType  # 5
+ORDER_TYPE_TAKE_PROFIT_LIMIT: OrderType.ValueType  # 6
+ORDER_TYPE_TRAILING_STOP: OrderType.ValueType  # 7
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -61,6 +71,7 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     TIME_IN_FORCE_GTC: _TimeInForce.ValueType  # 1
     TIME_IN_FORCE_IOC: _TimeInForce.ValueType  # 2
     TIME_IN_FORCE_FOK: _TimeInForce.ValueType  # 3
+    TIME_IN_FORCE_GTD: _TimeInForce.ValueType  # 4
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper): ...
 
@@ -68,7 +79,36 @@ TIME_IN_FORCE_UNSPECIFIED: TimeInForce.ValueType  # 0
 TIME_IN_FORCE_GTC: TimeInForce.ValueType  # 1
 TIME_IN_FORCE_IOC: TimeInForce.ValueType  # 2
 TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 3
+TIME_IN_FORCE_GTD: TimeInForce.ValueType  # 4
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
+
+class _Purpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PURPOSE_UNSPECIFIED: _Purpose.ValueType  # 0
+    PURPOSE_ENTRY: _Purpose.ValueType  # 1
+    PURPOSE_EXIT: _Purpose.ValueType  # 2
+    PURPOSE_STOP_LOSS: _Purpose.ValueType  # 3
+    PURPOSE_TAKE_PROFIT: _Purpose.ValueType  # 4
+    PURPOSE_TRAILING_STOP: _Purpose.ValueType  # 5
+    PURPOSE_TIME_EXIT: _Purpose.ValueType  # 6
+    PURPOSE_FLATTEN: _Purpose.ValueType  # 7
+
+class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
+    """What an order is for. Everything but an entry only makes a position smaller."""
+
+PURPOSE_UNSPECIFIED: Purpose.ValueType  # 0
+PURPOSE_ENTRY: Purpose.ValueType  # 1
+PURPOSE_EXIT: Purpose.ValueType  # 2
+PURPOSE_STOP_LOSS: Purpose.ValueType  # 3
+PURPOSE_TAKE_PROFIT: Purpose.ValueType  # 4
+PURPOSE_TRAILING_STOP: Purpose.ValueType  # 5
+PURPOSE_TIME_EXIT: Purpose.ValueType  # 6
+PURPOSE_FLATTEN: Purpose.ValueType  # 7
+Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 class _Action:
     ValueType = _typing.NewType("ValueType", _builtins.int)

@@ -25,31 +25,31 @@ _sym_db = _symbol_database.Default()
 from n1v1_messages.envelope.v1 import envelope_pb2 as n1v1__messages_dot_envelope_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*n1v1_messages/execution/v1/execution.proto\x12\x1an1v1_messages.execution.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\xd1\x02\n\x0eOrderSubmitted\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x17\n\x0f\x63lient_order_id\x18\x05 \x01(\t\x12\x11\n\tsignal_id\x18\x06 \x01(\t\x12\x10\n\x08instance\x18\x07 \x01(\t\x12-\n\x04side\x18\x08 \x01(\x0e\x32\x1f.n1v1_messages.envelope.v1.Side\x12\x32\n\x04type\x18\t \x01(\x0e\x32$.n1v1_messages.envelope.v1.OrderType\x12\x34\n\x08quantity\x18\n \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\"\x91\x01\n\rOrderAccepted\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x05 \x01(\t\"\x89\x01\n\rOrderRejected\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\xf4\x03\n\x0bOrderFilled\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0f\n\x07\x66ill_id\x18\x05 \x01(\t\x12\x10\n\x08trade_id\x18\x06 \x01(\t\x12\x10\n\x08instance\x18\x07 \x01(\t\x12-\n\x04side\x18\x08 \x01(\x0e\x32\x1f.n1v1_messages.envelope.v1.Side\x12\x34\n\x08quantity\x18\t \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x31\n\x05price\x18\n \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x31\n\x05value\x18\x0b \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12/\n\x03\x66\x65\x65\x18\x0c \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x38\n\tliquidity\x18\r \x01(\x0e\x32%.n1v1_messages.execution.v1.Liquidity\x12\x10\n\x08is_final\x18\x0e \x01(\x08\"\xca\x01\n\x0eOrderCancelled\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12>\n\x12remaining_quantity\x18\x05 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xc8\x01\n\x0cOrderExpired\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12>\n\x12remaining_quantity\x18\x05 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xa1\x01\n\x0cOrderUnknown\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x17\n\x0f\x63lient_order_id\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"W\n\rFillsComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"m\n\x0eOrdersComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x13\n\x0bopen_orders\x18\x03 \x01(\x05*P\n\tLiquidity\x12\x19\n\x15LIQUIDITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIQUIDITY_MAKER\x10\x01\x12\x13\n\x0fLIQUIDITY_TAKER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*n1v1_messages/execution/v1/execution.proto\x12\x1an1v1_messages.execution.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\x86\x03\n\x0eOrderSubmitted\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x17\n\x0f\x63lient_order_id\x18\x05 \x01(\t\x12\x11\n\tsignal_id\x18\x06 \x01(\t\x12\x10\n\x08instance\x18\x07 \x01(\t\x12-\n\x04side\x18\x08 \x01(\x0e\x32\x1f.n1v1_messages.envelope.v1.Side\x12\x32\n\x04type\x18\t \x01(\x0e\x32$.n1v1_messages.envelope.v1.OrderType\x12\x34\n\x08quantity\x18\n \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x33\n\x07purpose\x18\x0b \x01(\x0e\x32\".n1v1_messages.envelope.v1.Purpose\"\x91\x01\n\rOrderAccepted\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x05 \x01(\t\"\x89\x01\n\rOrderRejected\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\xa9\x04\n\x0bOrderFilled\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0f\n\x07\x66ill_id\x18\x05 \x01(\t\x12\x10\n\x08trade_id\x18\x06 \x01(\t\x12\x10\n\x08instance\x18\x07 \x01(\t\x12-\n\x04side\x18\x08 \x01(\x0e\x32\x1f.n1v1_messages.envelope.v1.Side\x12\x34\n\x08quantity\x18\t \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x31\n\x05price\x18\n \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x31\n\x05value\x18\x0b \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12/\n\x03\x66\x65\x65\x18\x0c \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x38\n\tliquidity\x18\r \x01(\x0e\x32%.n1v1_messages.execution.v1.Liquidity\x12\x10\n\x08is_final\x18\x0e \x01(\x08\x12\x33\n\x07purpose\x18\x0f \x01(\x0e\x32\".n1v1_messages.envelope.v1.Purpose\"\xca\x01\n\x0eOrderCancelled\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12>\n\x12remaining_quantity\x18\x05 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xc8\x01\n\x0cOrderExpired\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12>\n\x12remaining_quantity\x18\x05 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xa1\x01\n\x0cOrderUnknown\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x17\n\x0f\x63lient_order_id\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"W\n\rFillsComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"m\n\x0eOrdersComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x13\n\x0bopen_orders\x18\x03 \x01(\x05*P\n\tLiquidity\x12\x19\n\x15LIQUIDITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIQUIDITY_MAKER\x10\x01\x12\x13\n\x0fLIQUIDITY_TAKER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'n1v1_messages.execution.v1.execution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIQUIDITY']._serialized_start=2019
-  _globals['_LIQUIDITY']._serialized_end=2099
+  _globals['_LIQUIDITY']._serialized_start=2125
+  _globals['_LIQUIDITY']._serialized_end=2205
   _globals['_ORDERSUBMITTED']._serialized_start=117
-  _globals['_ORDERSUBMITTED']._serialized_end=454
-  _globals['_ORDERACCEPTED']._serialized_start=457
-  _globals['_ORDERACCEPTED']._serialized_end=602
-  _globals['_ORDERREJECTED']._serialized_start=605
-  _globals['_ORDERREJECTED']._serialized_end=742
-  _globals['_ORDERFILLED']._serialized_start=745
-  _globals['_ORDERFILLED']._serialized_end=1245
-  _globals['_ORDERCANCELLED']._serialized_start=1248
-  _globals['_ORDERCANCELLED']._serialized_end=1450
-  _globals['_ORDEREXPIRED']._serialized_start=1453
-  _globals['_ORDEREXPIRED']._serialized_end=1653
-  _globals['_ORDERUNKNOWN']._serialized_start=1656
-  _globals['_ORDERUNKNOWN']._serialized_end=1817
-  _globals['_FILLSCOMPLETE']._serialized_start=1819
-  _globals['_FILLSCOMPLETE']._serialized_end=1906
-  _globals['_ORDERSCOMPLETE']._serialized_start=1908
-  _globals['_ORDERSCOMPLETE']._serialized_end=2017
+  _globals['_ORDERSUBMITTED']._serialized_end=507
+  _globals['_ORDERACCEPTED']._serialized_start=510
+  _globals['_ORDERACCEPTED']._serialized_end=655
+  _globals['_ORDERREJECTED']._serialized_start=658
+  _globals['_ORDERREJECTED']._serialized_end=795
+  _globals['_ORDERFILLED']._serialized_start=798
+  _globals['_ORDERFILLED']._serialized_end=1351
+  _globals['_ORDERCANCELLED']._serialized_start=1354
+  _globals['_ORDERCANCELLED']._serialized_end=1556
+  _globals['_ORDEREXPIRED']._serialized_start=1559
+  _globals['_ORDEREXPIRED']._serialized_end=1759
+  _globals['_ORDERUNKNOWN']._serialized_start=1762
+  _globals['_ORDERUNKNOWN']._serialized_end=1923
+  _globals['_FILLSCOMPLETE']._serialized_start=1925
+  _globals['_FILLSCOMPLETE']._serialized_end=2012
+  _globals['_ORDERSCOMPLETE']._serialized_start=2014
+  _globals['_ORDERSCOMPLETE']._serialized_end=2123
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,7 @@ class OrderSubmitted(_message.Message):
     SIDE_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     account: _builtins.str
     symbol: _builtins.str
@@ -62,6 +63,7 @@ class OrderSubmitted(_message.Message):
     instance: _builtins.str
     side: _envelope_pb2.Side.ValueType
     type: _envelope_pb2.OrderType.ValueType
+    purpose: _envelope_pb2.Purpose.ValueType
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
     @_builtins.property
@@ -79,10 +81,11 @@ class OrderSubmitted(_message.Message):
         side: _envelope_pb2.Side.ValueType = ...,
         type: _envelope_pb2.OrderType.ValueType = ...,
         quantity: _envelope_pb2.Decimal | None = ...,
+        purpose: _envelope_pb2.Purpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "quantity", b"quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "client_order_id", b"client_order_id", "envelope", b"envelope", "instance", b"instance", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "signal_id", b"signal_id", "symbol", b"symbol", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "client_order_id", b"client_order_id", "envelope", b"envelope", "instance", b"instance", "order_id", b"order_id", "purpose", b"purpose", "quantity", b"quantity", "side", b"side", "signal_id", b"signal_id", "symbol", b"symbol", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,6 +175,7 @@ class OrderFilled(_message.Message):
     FEE_FIELD_NUMBER: _builtins.int
     LIQUIDITY_FIELD_NUMBER: _builtins.int
     IS_FINAL_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     account: _builtins.str
     symbol: _builtins.str
@@ -181,6 +185,7 @@ class OrderFilled(_message.Message):
     side: _envelope_pb2.Side.ValueType
     liquidity: Global___Liquidity.ValueType
     is_final: _builtins.bool
+    purpose: _envelope_pb2.Purpose.ValueType
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
     @_builtins.property
@@ -208,10 +213,11 @@ class OrderFilled(_message.Message):
         fee: _envelope_pb2.Decimal | None = ...,
         liquidity: Global___Liquidity.ValueType = ...,
         is_final: _builtins.bool = ...,
+        purpose: _envelope_pb2.Purpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "fee", b"fee", "price", b"price", "quantity", b"quantity", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "envelope", b"envelope", "fee", b"fee", "fill_id", b"fill_id", "instance", b"instance", "is_final", b"is_final", "liquidity", b"liquidity", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "envelope", b"envelope", "fee", b"fee", "fill_id", b"fill_id", "instance", b"instance", "is_final", b"is_final", "liquidity", b"liquidity", "order_id", b"order_id", "price", b"price", "purpose", b"purpose", "quantity", b"quantity", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

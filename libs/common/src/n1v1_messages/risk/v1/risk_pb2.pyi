@@ -80,6 +80,8 @@ class OrderApproved(_message.Message):
     REFERENCE_PRICE_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_NS_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    BRACKET_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     signal_id: _builtins.str
     account: _builtins.str
@@ -91,6 +93,7 @@ class OrderApproved(_message.Message):
     reduce_only: _builtins.bool
     valid_until_ns: _builtins.int
     """An order that could not be sent by then, in market time, is refused and never sent late."""
+    purpose: _envelope_pb2.Purpose.ValueType
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
     @_builtins.property
@@ -101,6 +104,8 @@ class OrderApproved(_message.Message):
     def reference_price(self) -> _envelope_pb2.Decimal: ...
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]: ...
+    @_builtins.property
+    def bracket(self) -> Global___Bracket: ...
     def __init__(
         self,
         *,
@@ -119,14 +124,51 @@ class OrderApproved(_message.Message):
         reference_price: _envelope_pb2.Decimal | None = ...,
         valid_until_ns: _builtins.int = ...,
         checks: _abc.Iterable[Global___Check] | None = ...,
+        purpose: _envelope_pb2.Purpose.ValueType = ...,
+        bracket: Global___Bracket | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "limit_price", b"limit_price", "quantity", b"quantity", "reference_price", b"reference_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bracket", b"bracket", "envelope", b"envelope", "limit_price", b"limit_price", "quantity", b"quantity", "reference_price", b"reference_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "checks", b"checks", "envelope", b"envelope", "instance", b"instance", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "reduce_only", b"reduce_only", "reference_price", b"reference_price", "side", b"side", "signal_id", b"signal_id", "symbol", b"symbol", "time_in_force", b"time_in_force", "type", b"type", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "bracket", b"bracket", "checks", b"checks", "envelope", b"envelope", "instance", b"instance", "limit_price", b"limit_price", "order_id", b"order_id", "purpose", b"purpose", "quantity", b"quantity", "reduce_only", b"reduce_only", "reference_price", b"reference_price", "side", b"side", "signal_id", b"signal_id", "symbol", b"symbol", "time_in_force", b"time_in_force", "type", b"type", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderApproved: _TypeAlias = OrderApproved  # noqa: Y015
+
+@_typing.final
+class Bracket(_message.Message):
+    """Orders at the venue that protect the position of an entry; whichever is done first cancels the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    TARGET_PRICE_FIELD_NUMBER: _builtins.int
+    TRAIL_PPB_FIELD_NUMBER: _builtins.int
+    TRAIL_STEP_PPB_FIELD_NUMBER: _builtins.int
+    trail_ppb: _builtins.int
+    """The stop follows the best price at this distance, in parts per billion of that price, in steps of trail_step_ppb."""
+    trail_step_ppb: _builtins.int
+    @_builtins.property
+    def stop_price(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def target_price(self) -> _envelope_pb2.Decimal: ...
+    def __init__(
+        self,
+        *,
+        stop_price: _envelope_pb2.Decimal | None = ...,
+        target_price: _envelope_pb2.Decimal | None = ...,
+        trail_ppb: _builtins.int | None = ...,
+        trail_step_ppb: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_trail_ppb", b"_trail_ppb", "stop_price", b"stop_price", "target_price", b"target_price", "trail_ppb", b"trail_ppb"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_trail_ppb", b"_trail_ppb", "stop_price", b"stop_price", "target_price", b"target_price", "trail_ppb", b"trail_ppb", "trail_step_ppb", b"trail_step_ppb"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__trail_ppb: _TypeAlias = _typing.Literal["trail_ppb"]  # noqa: Y015
+    _WhichOneofArgType__trail_ppb: _TypeAlias = _typing.Literal["_trail_ppb", b"_trail_ppb"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_ppb) -> _WhichOneofReturnType__trail_ppb | None: ...
+
+Global___Bracket: _TypeAlias = Bracket  # noqa: Y015
 
 @_typing.final
 class OrderRefused(_message.Message):

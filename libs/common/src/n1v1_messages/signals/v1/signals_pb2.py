@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from n1v1_messages.envelope.v1 import envelope_pb2 as n1v1__messages_dot_envelope_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&n1v1_messages/signals/v1/signals.proto\x12\x18n1v1_messages.signals.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\xe8\x01\n\x0cSignalRaised\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x31\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32!.n1v1_messages.envelope.v1.Action\x12\x10\n\x08strength\x18\x05 \x01(\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x0c\x66raction_ppb\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_fraction_ppb\"\x9b\x01\n\x0fSignalsComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0f\n\x07signals\x18\x03 \x01(\x05\x12-\n\x05notes\x18\x04 \x03(\x0b\x32\x1e.n1v1_messages.signals.v1.Note\"n\n\x04Note\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x34\n\x06values\x18\x04 \x03(\x0b\x32$.n1v1_messages.signals.v1.NamedValue\")\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&n1v1_messages/signals/v1/signals.proto\x12\x18n1v1_messages.signals.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\xfc\x03\n\x0cSignalRaised\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x31\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32!.n1v1_messages.envelope.v1.Action\x12\x10\n\x08strength\x18\x05 \x01(\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x0c\x66raction_ppb\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x31\n\x05value\x18\x08 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x34\n\x08quantity\x18\t \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x15\n\x08stop_ppb\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x17\n\ntarget_ppb\x18\x0b \x01(\x03H\x02\x88\x01\x01\x12\x16\n\ttrail_ppb\x18\x0c \x01(\x03H\x03\x88\x01\x01\x12\x37\n\x0blimit_price\x18\r \x01(\x0b\x32\".n1v1_messages.envelope.v1.DecimalB\x0f\n\r_fraction_ppbB\x0b\n\t_stop_ppbB\r\n\x0b_target_ppbB\x0c\n\n_trail_ppb\"\x9b\x01\n\x0fSignalsComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0f\n\x07signals\x18\x03 \x01(\x05\x12-\n\x05notes\x18\x04 \x03(\x0b\x32\x1e.n1v1_messages.signals.v1.Note\"n\n\x04Note\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x34\n\x06values\x18\x04 \x03(\x0b\x32$.n1v1_messages.signals.v1.NamedValue\")\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'n1v1_messages.signals.v1.si
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNALRAISED']._serialized_start=111
-  _globals['_SIGNALRAISED']._serialized_end=343
-  _globals['_SIGNALSCOMPLETE']._serialized_start=346
-  _globals['_SIGNALSCOMPLETE']._serialized_end=501
-  _globals['_NOTE']._serialized_start=503
-  _globals['_NOTE']._serialized_end=613
-  _globals['_NAMEDVALUE']._serialized_start=615
-  _globals['_NAMEDVALUE']._serialized_end=656
+  _globals['_SIGNALRAISED']._serialized_end=619
+  _globals['_SIGNALSCOMPLETE']._serialized_start=622
+  _globals['_SIGNALSCOMPLETE']._serialized_end=777
+  _globals['_NOTE']._serialized_start=779
+  _globals['_NOTE']._serialized_end=889
+  _globals['_NAMEDVALUE']._serialized_start=891
+  _globals['_NAMEDVALUE']._serialized_end=932
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,12 @@ class SignalRaised(_message.Message):
     STRENGTH_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     FRACTION_PPB_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    STOP_PPB_FIELD_NUMBER: _builtins.int
+    TARGET_PPB_FIELD_NUMBER: _builtins.int
+    TRAIL_PPB_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     symbol: _builtins.str
     action: _envelope_pb2.Action.ValueType
@@ -40,8 +46,22 @@ class SignalRaised(_message.Message):
     reason: _builtins.str
     fraction_ppb: _builtins.int
     """Wished share of equity in parts per billion; absent: left to risk."""
+    stop_ppb: _builtins.int
+    """Distances of the protective orders from the price at the decision, in parts per billion of it."""
+    target_ppb: _builtins.int
+    trail_ppb: _builtins.int
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def value(self) -> _envelope_pb2.Decimal:
+        """Wished size in quote or in base currency; at most one of the three is there."""
+
+    @_builtins.property
+    def quantity(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def limit_price(self) -> _envelope_pb2.Decimal:
+        """The worst price to enter at; absent: a market order."""
+
     def __init__(
         self,
         *,
@@ -52,14 +72,33 @@ class SignalRaised(_message.Message):
         strength: _builtins.float = ...,
         reason: _builtins.str = ...,
         fraction_ppb: _builtins.int | None = ...,
+        value: _envelope_pb2.Decimal | None = ...,
+        quantity: _envelope_pb2.Decimal | None = ...,
+        stop_ppb: _builtins.int | None = ...,
+        target_ppb: _builtins.int | None = ...,
+        trail_ppb: _builtins.int | None = ...,
+        limit_price: _envelope_pb2.Decimal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "_stop_ppb", b"_stop_ppb", "_target_ppb", b"_target_ppb", "_trail_ppb", b"_trail_ppb", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "limit_price", b"limit_price", "quantity", b"quantity", "stop_ppb", b"stop_ppb", "target_ppb", b"target_ppb", "trail_ppb", b"trail_ppb", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "action", b"action", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "instance", b"instance", "reason", b"reason", "strength", b"strength", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "_stop_ppb", b"_stop_ppb", "_target_ppb", b"_target_ppb", "_trail_ppb", b"_trail_ppb", "action", b"action", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "instance", b"instance", "limit_price", b"limit_price", "quantity", b"quantity", "reason", b"reason", "stop_ppb", b"stop_ppb", "strength", b"strength", "symbol", b"symbol", "target_ppb", b"target_ppb", "trail_ppb", b"trail_ppb", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fraction_ppb: _TypeAlias = _typing.Literal["fraction_ppb"]  # noqa: Y015
     _WhichOneofArgType__fraction_ppb: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb"]  # noqa: Y015
+    _WhichOneofReturnType__stop_ppb: _TypeAlias = _typing.Literal["stop_ppb"]  # noqa: Y015
+    _WhichOneofArgType__stop_ppb: _TypeAlias = _typing.Literal["_stop_ppb", b"_stop_ppb"]  # noqa: Y015
+    _WhichOneofReturnType__target_ppb: _TypeAlias = _typing.Literal["target_ppb"]  # noqa: Y015
+    _WhichOneofArgType__target_ppb: _TypeAlias = _typing.Literal["_target_ppb", b"_target_ppb"]  # noqa: Y015
+    _WhichOneofReturnType__trail_ppb: _TypeAlias = _typing.Literal["trail_ppb"]  # noqa: Y015
+    _WhichOneofArgType__trail_ppb: _TypeAlias = _typing.Literal["_trail_ppb", b"_trail_ppb"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fraction_ppb) -> _WhichOneofReturnType__fraction_ppb | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_ppb) -> _WhichOneofReturnType__stop_ppb | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target_ppb) -> _WhichOneofReturnType__target_ppb | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_ppb) -> _WhichOneofReturnType__trail_ppb | None: ...
 
 Global___SignalRaised: _TypeAlias = SignalRaised  # noqa: Y015
 
