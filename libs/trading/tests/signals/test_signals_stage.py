@@ -103,6 +103,13 @@ def test_the_watermark_counts_the_signals_and_carries_a_note_for_every_bar_witho
     assert marks[0].cause_id == complete(1).id
 
 
+def test_without_notes_the_signals_are_the_same_and_the_watermark_has_none() -> None:
+    quiet = Signals(instances=(CROSS,), instruments=(BTC,), timeframe="1h", notes=False)
+    said, explained = play(quiet, CLOSES), play(stage(CROSS), CLOSES)
+    assert [e for e in said if isinstance(e, SignalRaised)] == [e for e in explained if isinstance(e, SignalRaised)]
+    assert [mark.notes for mark in said if isinstance(mark, SignalsComplete)] == [()] * len(CLOSES)
+
+
 def test_every_instance_sees_every_symbol_in_a_fixed_order() -> None:
     signals = stage(Instance("b", "ema_cross"), Instance("a", "ema_cross"), instruments=(ETH, BTC))
     signals.handle(bar(1, 10, symbol="ETH-USD"))

@@ -50,7 +50,8 @@ def test_a_crossing_against_the_trend_needs_a_divergence(asked: Any, bars_of: An
     filtered = SMALL | {"trend_filter": True, "trend_period": 3}
     found = asked("obv", filtered, bars)[3]
     assert found.action is Action.BUY
-    assert found.reason == "OBV stayed above its average for 2 bars, against a price that went the other way"
+    assert found.reason == "OBV stayed above its average for 2 bars"
+    assert dict(found.values)["divergence"] == 1.0
     too_little = asked("obv", filtered | {"divergence_threshold": 0.09}, bars)[3]
     assert (too_little.action, too_little.reason) == (None, "no entry: against the trend")
 

@@ -31,6 +31,9 @@ class Signals:
 
     A strategy that raises is stopped for good on that symbol: its last note says what it raised, and `failures`
     keeps the exception for whoever logs it. The others go on.
+
+    notes: whether the watermark says why there is no signal. Explaining every quiet bar costs more than deciding it;
+    signals are the same either way.
     """
 
     def __init__(
@@ -40,11 +43,13 @@ class Signals:
         instruments: Sequence[Instrument],
         timeframe: str,
         partition: int = 0,
+        notes: bool = True,
     ) -> None:
         if len({instance.name for instance in instances}) != len(instances):
             raise InvalidValue(f"instances need different names, got {sorted(i.name for i in instances)}")
         self._timeframe = timeframe
         self._partition = partition
+        self._explains = notes
         self._runners: dict[tuple[str, str], Runner] = {
             (instance.name, instrument.symbol): registry.runner(instance.strategy, instance.parameters, instrument)
             for instance in sorted(instances, key=lambda instance: instance.name)
@@ -73,10 +78,10 @@ class Signals:
             if symbol != bar.symbol:
                 continue
             verdict = self._ask(instance, runner, bar)
-            if verdict.action is None:
-                self._notes.append(Note(instance=instance, symbol=symbol, reason=verdict.reason, values=verdict.values))
-            else:
+            if verdict.action is not None:
                 signals.append(_signal(instance, bar, verdict))
+            elif self._explains:
+                self._notes.append(Note(instance=instance, symbol=symbol, reason=verdict.reason, values=verdict.values))
         self._raised += len(signals)
         return signals
 
@@ -85,7 +90,7 @@ class Signals:
         if stopped is not None:
             return Verdict(None, 0.0, stopped)
         try:
-            return runner.on_bar(bar)
+            return runner.on_bar(bar, self._explains)
         except Exception as error:  # noqa: BLE001  # third-party code: whatever it raises stops it and nobody else
             reason = f"{STOPPED}raised {type(error).__name__}: {error}"
             self._stopped[(instance, bar.symbol)] = reason

@@ -11,7 +11,7 @@ from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.roc import ROC, roc, roc_warmup
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 from n1v1.strategies.volume_filter import BOUNDS as VOLUME_BOUNDS
 from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, volume_passes, volume_warmup
 
@@ -19,7 +19,7 @@ from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, vo
 class ATRBreakoutParams(NamedTuple):
     """min_atr: the least ATR that is worth trading, as a share of the price (0.005 is 0.5 %).
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     atr_period: int = 14
@@ -90,13 +90,18 @@ class ATRBreakoutStrategy(Strategy):
         "min_atr": Bound(0.0, 1.0),
         "trend_period": Bound(1, CAPACITY),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(atr_breakout_on_bar)
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        where = "above" if signal == LONG else "below"
+        return f"closed more than {params.breakout_multiplier:g} ATR {where} the close before"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         warmup = ATRBreakoutStrategy.warmup_bars(params)
         if state.count < warmup:
             return f"warming up: {state.count} of {warmup} bars", ()
@@ -119,10 +124,8 @@ class ATRBreakoutStrategy(Strategy):
 
 
 def _reason(params: Any, state: Record, signal: int) -> str:
-    if signal == LONG:
-        return f"closed more than {params.breakout_multiplier:g} ATR above the close before"
-    if signal == SHORT:
-        return f"closed more than {params.breakout_multiplier:g} ATR below the close before"
+    if signal != NO_SIGNAL:
+        return ATRBreakoutStrategy.reason(params, signal)
     if state.side == 0:
         return f"no breakout: closed within {params.breakout_multiplier:g} ATR of the close before"
     if state.previous_atr < params.min_atr * state.previous_close:

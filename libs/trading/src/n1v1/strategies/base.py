@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -25,6 +25,7 @@ SHORT = -1
 EXIT = 2
 
 ACTIONS = {LONG: Action.BUY, SHORT: Action.SELL, EXIT: Action.CLOSE}
+_PLAIN_REASONS = {LONG: "the rule says long", SHORT: "the rule says short", EXIT: "the rule says out"}
 
 BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8"), ("volume", "f8"), ("close_ns", "i8")])
 """A closed bar as strategies see it: prices in quote currency, volume in base currency, close time in ns UTC."""
@@ -44,10 +45,24 @@ class Verdict:
     wish: Wish = NO_WISH
 
 
+NOTHING = Verdict(None, 0.0, "")
+"""The answer to a bar without a signal when nobody asks why."""
+
+
+Explanation = tuple[str, tuple[tuple[str, float], ...]]
+"""A reason, and the numbers it follows from, by name in a fixed order."""
+
+
 class Runner(Protocol):
     """One instance on one symbol. `save` and `load` carry everything the next verdict depends on."""
 
-    def on_bar(self, bar: BarClosed) -> Verdict: ...
+    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
+        """Advance by one closed bar.
+
+        explain: whether somebody wants to know why there is no signal, and the numbers behind the verdict. Without it
+        the verdict may lack both; action, strength, reason and wish of a signal are the same either way.
+        """
+        ...
 
     def save(self) -> dict[str, Any]: ...
 
@@ -75,9 +90,20 @@ class Strategy:
         raise NotImplementedError
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
-        """The reason for the last answer and the numbers behind it. Called after `on_bar`, never compiled."""
-        raise NotImplementedError
+    def reason(params: Any, signal: int) -> str:
+        """Why an order is wanted: what `signal` (LONG, SHORT or EXIT) means under these parameters.
+
+        The same for every bar; numbers of a bar belong to the values of `explain`.
+        """
+        return _PLAIN_REASONS[signal]
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
+        """The reason for the last answer and the numbers behind it. Called after `on_bar`, never compiled.
+
+        Of a signal the reason is that of `reason`, whatever this says.
+        """
+        return "the rule says nothing", ()
 
     @staticmethod
     def warmup_bars(params: Any) -> int:
@@ -130,6 +156,11 @@ class Strategy:
         return typed
 
 
+def _answer(strategy: type[Strategy], params: Any, signal: int) -> Verdict:
+    wish = NO_WISH if signal == EXIT else strategy.wish(params)
+    return Verdict(ACTIONS[signal], 1.0, strategy.reason(params, signal), (), wish)
+
+
 class CompiledRunner:
     """A compiled-form strategy on one symbol, event by event."""
 
@@ -139,17 +170,20 @@ class CompiledRunner:
         self._instrument = instrument
         self._state: Record = new_record(strategy.State)
         self._bar: Record = new_record(BAR)
-        self._wish = strategy.wish(params)
+        self._answers = {signal: _answer(strategy, params, signal) for signal in ACTIONS}
 
-    def on_bar(self, bar: BarClosed) -> Verdict:
+    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
         self._see(bar)
         signal = self._strategy.on_bar(self._params, self._state, self._bar)
-        reason, values = self._strategy.explain(self._params, self._state, signal)
         if signal == NO_SIGNAL:
-            return Verdict(None, 0.0, reason, values)
+            return Verdict(None, 0.0, *self._explanation(signal)) if explain else NOTHING
         if signal not in ACTIONS:
             raise StrategyError(f"{self._strategy.key} answered {signal!r}, expected LONG, SHORT, EXIT or NO_SIGNAL")
-        return Verdict(ACTIONS[signal], 1.0, reason, values, NO_WISH if signal == EXIT else self._wish)
+        answer = self._answers[signal]
+        return replace(answer, values=self._explanation(signal)[1]) if explain else answer
+
+    def _explanation(self, signal: int) -> Explanation:
+        return self._strategy.explain(self._params, self._state, signal)
 
     def _see(self, bar: BarClosed) -> None:
         price = self._instrument.price_float

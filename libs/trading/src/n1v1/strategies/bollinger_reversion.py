@@ -10,7 +10,7 @@ from n1v1.indicators.bollinger import BOLLINGER, bollinger, bollinger_warmup
 from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import EXIT, LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import EXIT, LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 from n1v1.strategies.volume_filter import BOUNDS as VOLUME_BOUNDS
 from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, volume_passes, volume_warmup
 
@@ -18,7 +18,7 @@ from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, vo
 class BollingerReversionParams(NamedTuple):
     """reversion_threshold: how far outside, in widths of the bands. min_width: of the bands, as a share of the mean.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     period: int = 20
@@ -101,13 +101,19 @@ class BollingerReversionStrategy(Strategy):
         **VOLUME_BOUNDS,
         "max_holding_period": Bound(1, 100_000),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(bollinger_reversion_on_bar)
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        if signal == EXIT:
+            return f"held for {params.max_holding_period} bars"
+        return "closed below the lower band" if signal == LONG else "closed above the upper band"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         warmup = BollingerReversionStrategy.warmup_bars(params)
         if state.count < warmup:
             return f"warming up: {state.count} of {warmup} bars", ()
@@ -127,12 +133,8 @@ class BollingerReversionStrategy(Strategy):
 
 
 def _reason(params: Any, state: Record, signal: int) -> str:
-    if signal == EXIT:
-        return f"held for {params.max_holding_period} bars"
-    if signal == LONG:
-        return "closed below the lower band"
-    if signal == SHORT:
-        return "closed above the upper band"
+    if signal != NO_SIGNAL:
+        return BollingerReversionStrategy.reason(params, signal)
     outside = state.position < -params.reversion_threshold or state.position > 1.0 + params.reversion_threshold
     if not outside:
         return "no entry: closed inside the bands"

@@ -77,7 +77,7 @@ class ClassicRunner:
         self._instrument = instrument
         self._window = Window(history_bars)
 
-    def on_bar(self, bar: BarClosed) -> Verdict:
+    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
         self._see(bar)
         answer = _finish(self._strategy.generate_signals({bar.symbol: self._frame()}))
         if not isinstance(answer, list):

@@ -10,13 +10,13 @@ from n1v1.indicators.donchian import DONCHIAN, donchian, donchian_warmup
 from n1v1.indicators.relative_volume import RELATIVE_VOLUME, relative_volume, relative_volume_warmup
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 
 
 class DonchianBreakoutParams(NamedTuple):
     """breakout_threshold: how far beyond the channel, as a share of its edge.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     channel_period: int = 20
@@ -74,13 +74,18 @@ class DonchianBreakoutStrategy(Strategy):
         "volume_period": Bound(1, CAPACITY),
         "volume_multiplier": Bound(0.0, 100.0),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(donchian_breakout_on_bar)
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        where = "above every high" if signal == LONG else "below every low"
+        return f"closed {where} of the {params.channel_period} bars before"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         warmup = DonchianBreakoutStrategy.warmup_bars(params)
         if state.count < warmup:
             return f"warming up: {state.count} of {warmup} bars", ()
@@ -96,10 +101,8 @@ class DonchianBreakoutStrategy(Strategy):
 
 
 def _reason(params: Any, state: Record, signal: int) -> str:
-    if signal == LONG:
-        return f"closed above every high of the {params.channel_period} bars before"
-    if signal == SHORT:
-        return f"closed below every low of the {params.channel_period} bars before"
+    if signal != NO_SIGNAL:
+        return DonchianBreakoutStrategy.reason(params, signal)
     if state.side == 0:
         return f"no breakout: closed inside the channel of the {params.channel_period} bars before"
     return "no breakout: the volume does not confirm"

@@ -8,7 +8,7 @@ import numpy as np
 
 from n1v1.indicators.ema import EMA, ema
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 
 
 class EMACrossParams(NamedTuple):
@@ -56,14 +56,16 @@ class EMACrossStrategy(Strategy):
         return f"expected fast_ema below slow_ema, got {params.fast_ema} and {params.slow_ema}"
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        return f"fast average crossed {'above' if signal == LONG else 'below'} slow"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         if state.slow.count <= params.slow_ema:
             return f"warming up: {state.slow.count} of {params.slow_ema + 1} bars", ()
         values = (("fast", float(state.fast.value)), ("slow", float(state.slow.value)))
-        if signal == LONG:
-            return "fast average crossed above slow", values
-        if signal == SHORT:
-            return "fast average crossed below slow", values
+        if signal != NO_SIGNAL:
+            return EMACrossStrategy.reason(params, signal), values
         relation = "above" if state.fast.value > state.slow.value else "below"
         return f"no crossing: fast average stays {relation} slow", values
 

@@ -12,7 +12,7 @@ from n1v1.indicators.keltner import KELTNER, keltner, keltner_warmup
 from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 from n1v1.strategies.volume_filter import BOUNDS as VOLUME_BOUNDS
 from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, volume_passes, volume_warmup
 
@@ -20,7 +20,7 @@ from n1v1.strategies.volume_filter import filtered_volume, too_little_volume, vo
 class KeltnerChannelParams(NamedTuple):
     """squeeze_threshold: share of the channel's width that the Bollinger bands must be narrower than; 1 is inside.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     sma_period: int = 20
@@ -106,13 +106,17 @@ class KeltnerChannelStrategy(Strategy):
         "squeeze_threshold": Bound(0.01, 10.0),
         "squeeze_std_dev": Bound(0.1, 10.0),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(keltner_channel_on_bar)
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        return f"closed {'above' if signal == LONG else 'below'} the channel of the bar before"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         warmup = KeltnerChannelStrategy.warmup_bars(params)
         if state.count < warmup:
             return f"warming up: {state.count} of {warmup} bars", ()
@@ -127,10 +131,8 @@ class KeltnerChannelStrategy(Strategy):
 
 
 def _reason(params: Any, state: Record, signal: int) -> str:
-    if signal == LONG:
-        return "closed above the channel of the bar before"
-    if signal == SHORT:
-        return "closed below the channel of the bar before"
+    if signal != NO_SIGNAL:
+        return KeltnerChannelStrategy.reason(params, signal)
     if state.side == 0:
         return "no breakout: closed inside the channel of the bar before"
     if state.side == state.previous_side:

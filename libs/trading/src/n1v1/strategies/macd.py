@@ -8,13 +8,13 @@ import numpy as np
 
 from n1v1.indicators.macd import MACD, macd, macd_warmup
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 
 
 class MACDParams(NamedTuple):
     """histogram_threshold in units of price, histogram_threshold_pct as a fraction of it; both must be exceeded.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     fast_period: int = 12
@@ -72,7 +72,7 @@ class MACDStrategy(Strategy):
         "histogram_threshold": Bound(0.0, 1e9),
         "histogram_threshold_pct": Bound(0.0, 1.0),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(macd_on_bar)
@@ -84,24 +84,28 @@ class MACDStrategy(Strategy):
         return f"expected fast_period below slow_period, got {params.fast_period} and {params.slow_period}"
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        return f"MACD crossed {'above' if signal == LONG else 'below'} its signal"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         seen, needed = int(state.macd.slow.count), MACDStrategy.warmup_bars(params)
         if seen < needed:
             return f"warming up: {seen} of {needed} bars", ()
         values = tuple((name, float(getattr(state, name))) for name in ("line", "signal", "histogram"))
-        return _reason(state, signal), values
+        return _reason(params, state, signal), values
 
     @staticmethod
     def warmup_bars(params: Any) -> int:
         return macd_warmup(int(params.slow_period), int(params.signal_period)) + 1
 
 
-def _reason(state: Record, signal: int) -> str:
+def _reason(params: Any, state: Record, signal: int) -> str:
     if state.candidate == NO_SIGNAL:
         if state.histogram == 0.0:
             return "no crossing: MACD equals its signal"
         return f"no crossing: MACD stays {'above' if state.histogram > 0.0 else 'below'} its signal"
-    crossing = f"MACD crossed {'above' if state.candidate == LONG else 'below'} its signal"
+    crossing = MACDStrategy.reason(params, int(state.candidate))
     if signal == NO_SIGNAL:
         return f"{crossing}, but by no more than {state.threshold:g}"
     return crossing

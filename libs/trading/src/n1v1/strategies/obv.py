@@ -13,7 +13,7 @@ from n1v1.indicators.roc import ROC, roc, roc_warmup
 from n1v1.indicators.sma import SMA, sma
 from n1v1.indicators.window import CAPACITY, WINDOW, window_ago, window_push
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 
 
 class OBVParams(NamedTuple):
@@ -21,7 +21,7 @@ class OBVParams(NamedTuple):
 
     divergence_threshold: how far the price must have gone the other way for OBV to contradict it, as a share.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     obv_signal_period: int = 10
@@ -126,13 +126,18 @@ class OBVStrategy(Strategy):
         "confirmation_period": Bound(1, 1_000),
         "trend_period": Bound(1, CAPACITY),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(obv_on_bar)
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        where = "above" if signal == LONG else "below"
+        return f"OBV stayed {where} its average for {params.confirmation_period} bars"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         warmup = OBVStrategy.warmup_bars(params)
         if state.count < warmup:
             return f"warming up: {state.count} of {warmup} bars", ()
@@ -153,8 +158,7 @@ class OBVStrategy(Strategy):
 def _reason(params: Any, state: Record, signal: int) -> str:
     where = "above" if state.side > 0 else "below"
     if signal != NO_SIGNAL:
-        against = ", against a price that went the other way" if state.divergence == signal else ""
-        return f"OBV stayed {where} its average for {params.confirmation_period} bars{against}"
+        return OBVStrategy.reason(params, signal)
     if state.side == 0:
         return "no crossing: OBV is on its average"
     if state.bars_beyond < params.confirmation_period:

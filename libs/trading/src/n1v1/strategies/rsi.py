@@ -11,7 +11,7 @@ from n1v1.indicators.relative_volume import RELATIVE_VOLUME
 from n1v1.indicators.rsi import EWM, RSI, WILDER, rsi, rsi_warmup
 from n1v1.kernels import Record, kernel
 from n1v1.strategies import volume_filter
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 from n1v1.strategies.choices import Choices, with_codes
 from n1v1.strategies.volume_filter import filtered_volume, volume_passes
 
@@ -22,7 +22,7 @@ LEVEL = 1
 class RSIParams(NamedTuple):
     """smoothing: WILDER or EWM. trigger: CROSS, the bar that enters a zone, or LEVEL, every bar in it.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     rsi_period: int = 14
@@ -83,7 +83,7 @@ class RSIStrategy(Strategy):
         "trigger": Bound(CROSS, LEVEL),
         **volume_filter.BOUNDS,
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     choices: ClassVar[Choices] = {
@@ -103,7 +103,14 @@ class RSIStrategy(Strategy):
         return f"expected oversold below overbought, got {params.oversold} and {params.overbought}"
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        is_crossing = params.trigger == CROSS
+        if signal == LONG:
+            return f"RSI {'fell to' if is_crossing else 'is'} {params.oversold:g} or below"
+        return f"RSI {'rose to' if is_crossing else 'is'} {params.overbought:g} or above"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         seen, needed = int(state.rsi.count), RSIStrategy.warmup_bars(params)
         if seen < needed:
             return f"warming up: {seen} of {needed} bars", ()
@@ -122,7 +129,7 @@ class RSIStrategy(Strategy):
 
 def _reason(params: Any, state: Record, signal: int) -> str:
     if state.candidate != NO_SIGNAL:
-        entry = _entry_reason(params, int(state.candidate))
+        entry = RSIStrategy.reason(params, int(state.candidate))
         if signal == NO_SIGNAL:
             return f"{entry}, but {volume_filter.too_little_volume(params, float(state.relative_volume))}"
         return entry
@@ -131,10 +138,3 @@ def _reason(params: Any, state: Record, signal: int) -> str:
     if state.value >= params.overbought:
         return f"RSI stays at or above {params.overbought:g}"
     return f"RSI is between {params.oversold:g} and {params.overbought:g}"
-
-
-def _entry_reason(params: Any, entry: int) -> str:
-    is_crossing = params.trigger == CROSS
-    if entry == LONG:
-        return f"RSI {'fell to' if is_crossing else 'is'} {params.oversold:g} or below"
-    return f"RSI {'rose to' if is_crossing else 'is'} {params.overbought:g} or above"

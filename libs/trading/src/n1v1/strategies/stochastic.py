@@ -11,7 +11,7 @@ from n1v1.indicators.stochastic import STOCHASTIC, stochastic, stochastic_warmup
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
 from n1v1.strategies import volume_filter
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Explanation, Strategy
 from n1v1.strategies.volume_filter import filtered_volume, volume_passes
 
 _ROUNDING = 1e-9  # of 0 to 100: %K and the mean of equal %K differ by less
@@ -20,7 +20,7 @@ _ROUNDING = 1e-9  # of 0 to 100: %K and the mean of equal %K differ by less
 class StochasticParams(NamedTuple):
     """k_smoothing 1 is the fast stochastic, which the original strategy used.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     k_period: int = 14
@@ -102,7 +102,7 @@ class StochasticStrategy(Strategy):
         "oversold": Bound(0.0, 100.0),
         **volume_filter.BOUNDS,
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(stochastic_on_bar)
@@ -114,7 +114,13 @@ class StochasticStrategy(Strategy):
         return f"expected oversold below overbought, got {params.oversold} and {params.overbought}"
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        if signal == LONG:
+            return f"%K crossed above %D, both below {params.oversold:g}"
+        return f"%K crossed below %D, both above {params.overbought:g}"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         seen, needed = int(state.stochastic.highest.window.count), StochasticStrategy.warmup_bars(params)
         if seen < needed:
             return f"warming up: {seen} of {needed} bars", ()
@@ -130,10 +136,8 @@ class StochasticStrategy(Strategy):
 
 
 def _reason(params: Any, state: Record, signal: int) -> str:
-    if state.candidate == LONG:
-        turn = f"%K crossed above %D, both below {params.oversold:g}"
-    elif state.candidate == SHORT:
-        turn = f"%K crossed below %D, both above {params.overbought:g}"
+    if state.candidate != NO_SIGNAL:
+        turn = StochasticStrategy.reason(params, int(state.candidate))
     elif state.bars_with_range < params.k_smoothing + params.d_period:
         return f"the price stood still for {params.k_period} bars a moment ago: %K says nothing"
     else:

@@ -12,7 +12,7 @@ from n1v1.indicators.roc import ROC, roc, roc_warmup
 from n1v1.indicators.vwap import SESSION_VWAP, VWAP, session_vwap, vwap, vwap_warmup
 from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, kernel
-from n1v1.strategies.base import LONG, NO_SIGNAL, SHORT, Bound, Strategy
+from n1v1.strategies.base import LONG, NO_SIGNAL, Bound, Explanation, Strategy
 
 
 class VWAPPullbackParams(NamedTuple):
@@ -20,7 +20,7 @@ class VWAPPullbackParams(NamedTuple):
 
     pullback_threshold: how near is near, as a share of the VWAP. confirmation_bars: how many bars in a row.
 
-    stop_loss_pct, take_profit_pct: shares of the entry price, accepted and not acted on yet.
+    stop_loss_pct, take_profit_pct: distances from the price of the decision, as shares of it; 0: none wished.
     """
 
     vwap_period: int = 20
@@ -105,13 +105,19 @@ class VWAPPullbackStrategy(Strategy):
         "confirmation_bars": Bound(1, 1_000),
         "trend_period": Bound(1, CAPACITY),
         "position_size": Bound(0.0001, 1.0),
-        "stop_loss_pct": Bound(0.0, 1.0),
+        "stop_loss_pct": Bound(0.0, 0.99),
         "take_profit_pct": Bound(0.0, 10.0),
     }
     on_bar = staticmethod(vwap_pullback_on_bar)
 
     @staticmethod
-    def explain(params: Any, state: Record, signal: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    def reason(params: Any, signal: int) -> str:
+        if signal == LONG:
+            return "came back to the VWAP from above in a rising market"
+        return "came back to the VWAP from below in a falling market"
+
+    @staticmethod
+    def explain(params: Any, state: Record, signal: int) -> Explanation:
         warmup = VWAPPullbackStrategy.warmup_bars(params)
         if state.count < warmup:
             return f"warming up: {state.count} of {warmup} bars", ()
@@ -129,10 +135,8 @@ class VWAPPullbackStrategy(Strategy):
 
 
 def _reason(params: Any, state: Record, signal: int) -> str:
-    if signal == LONG:
-        return "came back to the VWAP from above in a rising market"
-    if signal == SHORT:
-        return "came back to the VWAP from below in a falling market"
+    if signal != NO_SIGNAL:
+        return VWAPPullbackStrategy.reason(params, signal)
     if state.bars_near == 0:
         return "no pullback: too far from the VWAP"
     if state.side == state.answered:
