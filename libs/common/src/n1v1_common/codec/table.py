@@ -147,4 +147,5 @@ MEANT_WHEN_ABSENT: Mapping[type[StrEnum], StrEnum] = {Purpose: Purpose.ENTRY}
 """What a message says that was written before the field existed."""
 
 SCHEMA_VERSION = 1
-"""Counts revisions within version 1 of the packages; raised whenever a field is added."""
+"""Counts revisions within version 1 of the packages that an older reader would get wrong. A field that it may ignore
+is none: what a message without the field means is known (see MEANT_WHEN_ABSENT)."""
