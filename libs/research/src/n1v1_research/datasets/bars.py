@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 
 from n1v1.errors import InvalidData, InvalidValue
-from n1v1.events import BarClosed, GapFound
+from n1v1.events import BarClosed
 from n1v1.ids import bar_id, correlation_id
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument, decimal_places, to_units
@@ -145,24 +144,6 @@ def moment_ns(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1_000_000_000
-
-
-def gaps_between(bars: Sequence[BarClosed], timeframe: str) -> list[GapFound]:
-    """One GapFound for every hole between consecutive bars of one symbol."""
-    step_ns = timeframe_ns(timeframe)
-    holes = ((a, b) for a, b in pairwise(bars) if b.open_ns != a.ts_ns)
-    return [
-        GapFound(
-            id=f"gap:{correlation_id(before.symbol, before.ts_ns)}:{timeframe}",
-            ts_ns=after.open_ns,
-            correlation_id=correlation_id(before.symbol, before.ts_ns),
-            symbol=before.symbol,
-            timeframe=timeframe,
-            first_open_ns=before.ts_ns,
-            missing_bars=(after.open_ns - before.ts_ns) // step_ns,
-        )
-        for before, after in holes
-    ]
 
 
 def _complaint(source: str, bad_rows: Sequence[str]) -> str:

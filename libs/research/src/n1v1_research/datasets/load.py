@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from n1v1.errors import InvalidData, UnknownName, nearest
-from n1v1.events import BarClosed
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
-from n1v1_research.datasets.bars import BarTable, gaps_between, moment_ns
+from n1v1_research.datasets.bars import BarTable, moment_ns
+from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.dataset import Dataset
 
 BUNDLED = Path(__file__).parent.parent / "data"
@@ -59,7 +59,8 @@ def load(
     chosen = _chosen(manifest, symbols)
     first_ns = moment_ns(start) if start else 0
     end_ns = moment_ns(end) if end else None
-    bars, problems = {}, []
+    bars: dict[str, Bars] = {}
+    problems = []
     for instrument, path in chosen:
         try:
             whole = _read(path, instrument, manifest.timeframe)
@@ -69,13 +70,11 @@ def load(
         bars[instrument.symbol] = _between(whole, first_ns, end_ns, path)
     if problems:
         raise InvalidData("\n".join(problems))
-    gaps = [gap for series in bars.values() for gap in gaps_between(series, manifest.timeframe)]
     return Dataset(
         name=manifest.name,
         timeframe=manifest.timeframe,
         instruments=tuple(instrument for instrument, _ in chosen),
         bars=bars,
-        gaps=tuple(sorted(gaps, key=lambda gap: (gap.first_open_ns, gap.symbol))),
     )
 
 
@@ -143,10 +142,10 @@ def _chosen(manifest: _Manifest, symbols: Sequence[str] | None) -> tuple[tuple[I
     return tuple(by_symbol[symbol] for symbol in sorted(set(symbols or by_symbol)))
 
 
-def _read(path: Path, instrument: Instrument, timeframe: str) -> tuple[BarClosed, ...]:
+def _read(path: Path, instrument: Instrument, timeframe: str) -> Bars:
     table = BarTable(instrument=instrument, timeframe=timeframe, source=path.name)
     table.read(_text(path).splitlines())
-    return table.finish()
+    return Bars.of_events(table.finish())
 
 
 def _text(path: Path) -> str:
@@ -161,8 +160,8 @@ def _text(path: Path) -> str:
         raise InvalidData(f"{path.name}: the file cannot be read: {problem}") from problem
 
 
-def _between(bars: tuple[BarClosed, ...], first_ns: int, end_ns: int | None, path: Path) -> tuple[BarClosed, ...]:
-    kept = tuple(bar for bar in bars if bar.open_ns >= first_ns and (end_ns is None or bar.open_ns < end_ns))
-    if not kept:
+def _between(bars: Bars, first_ns: int, end_ns: int | None, path: Path) -> Bars:
+    kept = bars.between(first_ns, end_ns)
+    if not len(kept):
         raise InvalidData(f"{path.name}: no bars between the start and the end that were asked for")
     return kept
