@@ -1,0 +1,75 @@
+"""Compiled code is kept between processes, below a folder that is named by everything it was compiled from.
+
+Numba's own cache looks at the file of the outermost function alone: a change in a kernel that it calls would go
+unnoticed, and a backtest would go on with the old arithmetic. Here the name of the folder is a hash of every source
+file that took part, so a change of any of them compiles anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+FOLDER_VARIABLE = "N1V1_CACHE_DIR"
+
+
+def cache_folder() -> Path:
+    """$N1V1_CACHE_DIR, else n1v1 in the user's cache folder as the XDG base directory specification has it."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "n1v1"
+
+
+def keep_between_processes(dispatcher: Any, sources: Iterable[str], layouts: Iterable[Any], folder: Path) -> None:
+    """Load the code of `dispatcher` from `folder` if it is there, and store it once it was compiled.
+
+    sources: the files of every function that it is made of. layouts: of the records in it. Without a
+    writable folder it is compiled each time.
+    """
+    place = folder / "compiled" / _digest(sources, layouts)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    dispatcher._cache = _cache_in(place)(dispatcher.py_func)
+
+
+def _digest(sources: Iterable[str], layouts: Iterable[Any]) -> str:
+    content = hashlib.sha256(repr([layout.descr for layout in layouts]).encode())
+    for path in sorted(set(sources)):
+        content.update(Path(path).read_bytes())
+        content.update(b"\0")
+    return content.hexdigest()[:20]
+
+
+def _cache_in(folder: Path) -> type[FunctionCache]:
+    class Locator(_CacheLocator):
+        def __init__(self, py_func: Any, py_file: str) -> None:
+            self._line = py_func.__code__.co_firstlineno
+
+        def get_cache_path(self) -> str:
+            return str(folder)
+
+        def get_source_stamp(self) -> str:
+            return folder.name
+
+        def get_disambiguator(self) -> str:
+            return str(self._line)
+
+        @classmethod
+        def from_function(cls, py_func: Any, py_file: str) -> Locator:
+            return cls(py_func, py_file)
+
+    class Implementation(CompileResultCacheImpl):
+        _locator_classes = [Locator]  # noqa: RUF012  # as numba declares it
+
+    class InFolder(FunctionCache):
+        _impl_class = Implementation
+
+    return InFolder
