@@ -28,6 +28,7 @@ LOT_SIZE = Rejection(-1013, "Filter failure: LOT_SIZE")
 NOTIONAL = Rejection(-1013, "Filter failure: NOTIONAL")
 DUPLICATE_ORDER = Rejection(-2010, "Duplicate order sent.")
 INSUFFICIENT_BALANCE = Rejection(-2010, "Account has insufficient balance for requested action.")
+NO_LISTS = Rejection(-2010, "This venue takes no order lists yet.")
 UNKNOWN_ORDER = Rejection(-2011, "Unknown order sent.")
 
 

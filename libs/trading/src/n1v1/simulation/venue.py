@@ -29,6 +29,7 @@ from n1v1.errors import InvalidData, InvalidValue
 from n1v1.events import (
     BarClosed,
     SubmitOrder,
+    SubmitOrderList,
     VenueAccepted,
     VenueClosed,
     VenueFilled,
@@ -104,6 +105,11 @@ class SimulatedVenue:
             symbol=accepted.symbol,
             venue_order_id=accepted.venue_order_id,
         )
+
+    def submit_list(self, account: str, orders: SubmitOrderList) -> list[VenueReport]:
+        """Accept or reject the list as a whole, with one report for each of its orders, the working one first."""
+        every = (*((orders.working,) if orders.working else ()), *orders.pending)
+        return [self._rejected(order.client_order_id, order.symbol, rejections.NO_LISTS) for order in every]
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueClosed | VenueRejected:
         order = self.order(account, symbol, client_order_id)
