@@ -37,9 +37,9 @@ def test_drawdown_is_measured_from_the_highest_mark_so_far() -> None:
     assert max_drawdown([1, 2, 3]) == 0.0
 
 
-def test_a_year_has_365_days_of_24_hours() -> None:
-    assert periods_per_year("4h") == 2190
-    assert periods_per_year("1d") == 365
+def test_a_year_has_365_and_a_quarter_days_of_24_hours() -> None:
+    assert periods_per_year("4h") == 2191.5
+    assert periods_per_year("1d") == 365.25
 
 
 def test_annualised_return_compounds() -> None:

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n1v1.errors import UndefinedStatistic
-from n1v1.performance import profit_factor, round_trips, summary, summary_of_records, win_rate
+from n1v1.performance import (
+    expectancy,
+    kelly_criterion,
+    longest_streak,
+    profit_factor,
+    round_trips,
+    summary,
+    summary_of_records,
+    turnover,
+    win_rate,
+)
 from n1v1.run_hash import RunRecords
 from n1v1.values import Side
 
@@ -142,3 +152,35 @@ def test_the_summary_of_a_run_that_never_traded_leaves_out_what_is_undefined() -
     assert (numbers.total_return, numbers.max_drawdown, numbers.exposure) == (0.0, 0.0, 0.0)
     undefined = (numbers.sharpe_ratio, numbers.sortino, numbers.calmar, numbers.win_rate, numbers.profit_factor)
     assert undefined == (None,) * 5
+
+
+def test_expectancy_kelly_criterion_and_streaks_by_hand() -> None:
+    pnls = [30, -10, -10, 50, -10, -10, -10, 0, 40]
+    # a third won, 40 on average; six lost 10 each; one was even: W = 3/9, R = 4
+    assert expectancy(pnls) == pytest.approx(70 / 9)
+    assert kelly_criterion(pnls) == pytest.approx(3 / 9 - (6 / 9) / 4)
+    assert longest_streak(pnls, losing=True) == 3
+    assert longest_streak(pnls, losing=False) == 1
+    with pytest.raises(UndefinedStatistic):
+        kelly_criterion([5, 5])
+    with pytest.raises(UndefinedStatistic):
+        expectancy([])
+
+
+def test_turnover_is_what_was_traded_by_what_there_was_to_trade_with() -> None:
+    fills = [Fill(1, "a", Side.BUY, 10, 1000, 0), Fill(2, "b", Side.SELL, 10, 1200, 0)]
+    assert turnover(fills, mean_equity=1100.0, years=2.0) == pytest.approx(1.0)
+    with pytest.raises(UndefinedStatistic):
+        turnover(fills, mean_equity=1100.0, years=0.0)
+
+
+def test_a_benchmark_that_moves_half_as_much_gives_a_beta_of_two() -> None:
+    numbers = summary(
+        equity=[10_000, 10_200, 10_098],
+        exposed=[True] * 3,
+        executions=[],
+        timeframe="1d",
+        benchmark=[50.0, 50.5, 50.2475],
+    )
+    assert numbers.beta == pytest.approx(2.0)
+    assert numbers.benchmark_return == pytest.approx(0.00495)
