@@ -51,7 +51,9 @@ class Signals:
         self._partition = partition
         self._explains = notes
         self._runners: dict[tuple[str, str], Runner] = {
-            (instance.name, instrument.symbol): registry.runner(instance.strategy, instance.parameters, instrument)
+            (instance.name, instrument.symbol): registry.runner(
+                instance.strategy, instance.parameters, instrument, timeframe
+            )
             for instance in sorted(instances, key=lambda instance: instance.name)
             for instrument in sorted(instruments, key=lambda instrument: instrument.symbol)
         }

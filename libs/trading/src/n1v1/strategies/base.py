@@ -83,6 +83,8 @@ class Strategy:
     Params: ClassVar[type[Any]]
     State: ClassVar[np.dtype[Any]]
     bounds: ClassVar[Mapping[str, Bound]] = {}
+    timeframes: ClassVar[tuple[str, ...]] = ()
+    """The higher ones that its kernel makes of the bars it hears: see `n1v1.strategies.aggregate`."""
 
     @staticmethod
     def on_bar(params: Any, state: Record, bar: Record) -> int:
@@ -133,27 +135,33 @@ class Strategy:
         if unknown:
             name = min(unknown)
             raise InvalidValue(f"{cls.key} has no parameter {name!r}{nearest(name, defaults._fields)}")
-        params = cls.Params(**{name: cls._typed(name, value, defaults) for name, value in given.items()})
+        typed = {
+            name: typed_parameter(f"{cls.key}.{name}", value, type(getattr(defaults, name)), cls.bounds.get(name))
+            for name, value in given.items()
+        }
+        params = cls.Params(**typed)
         wrong = cls.contradiction(params)
         if wrong is not None:
             raise InvalidValue(f"{cls.key}: {wrong}")
         return params
 
-    @classmethod
-    def _typed(cls, name: str, value: Any, defaults: Any) -> Any:
-        expected = type(getattr(defaults, name))
-        if isinstance(value, bool) is not (expected is bool) or not isinstance(value, int | float | str | bool):
-            raise InvalidValue(f"{cls.key}.{name}: expected {expected.__name__}, got {value!r}")
-        try:
-            typed = expected(value)
-        except (ValueError, OverflowError) as error:
-            raise InvalidValue(f"{cls.key}.{name}: expected {expected.__name__}, got {value!r}") from error
-        if expected is int and isinstance(value, float) and typed != value:
-            raise InvalidValue(f"{cls.key}.{name}: expected a whole number, got {value!r}")
-        bound = cls.bounds.get(name)
-        if bound is not None and not bound.low <= typed <= bound.high:
-            raise InvalidValue(f"{cls.key}.{name}: expected {bound.low} to {bound.high}, got {value!r}")
-        return typed
+
+def typed_parameter(name: str, value: Any, expected: type[Any], bound: Bound | None) -> Any:
+    """`value` as one of bool, int, float and str, within its bound. name: as in 'ema_cross.fast_ema'.
+
+    Raises InvalidValue naming the parameter, what was expected and what came.
+    """
+    if isinstance(value, bool) is not (expected is bool) or not isinstance(value, int | float | str | bool):
+        raise InvalidValue(f"{name}: expected {expected.__name__}, got {value!r}")
+    try:
+        typed = expected(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidValue(f"{name}: expected {expected.__name__}, got {value!r}") from error
+    if expected is int and isinstance(value, float) and typed != value:
+        raise InvalidValue(f"{name}: expected a whole number, got {value!r}")
+    if bound is not None and not bound.low <= typed <= bound.high:
+        raise InvalidValue(f"{name}: expected {bound.low} to {bound.high}, got {value!r}")
+    return typed
 
 
 def _answer(strategy: type[Strategy], params: Any, signal: int) -> Verdict:
@@ -198,12 +206,22 @@ class CompiledRunner:
         seen.close_ns = bar.ts_ns
 
     def save(self) -> dict[str, Any]:
-        stored = np.zeros((), self._strategy.State)
-        store_record(self._state, stored)
-        return {"state": base64.b64encode(stored.tobytes()).decode()}
+        return {"state": save_state(self._state, self._strategy.State)}
 
     def load(self, saved: Mapping[str, Any]) -> None:
-        raw, layout = base64.b64decode(saved["state"]), self._strategy.State
-        if len(raw) != layout.itemsize:
-            raise InvalidValue(f"saved state of {self._strategy.key} has {len(raw)} bytes instead of {layout.itemsize}")
-        load_record(self._state, np.frombuffer(raw, layout).reshape(()))
+        load_state(self._state, self._strategy.State, saved["state"], self._strategy.key)
+
+
+def save_state(state: Record, layout: np.dtype[Any]) -> str:
+    """The bytes of a record as text."""
+    stored = np.zeros((), layout)
+    store_record(state, stored)
+    return base64.b64encode(stored.tobytes()).decode()
+
+
+def load_state(state: Record, layout: np.dtype[Any], text: str, owner: str) -> None:
+    """The reverse of `save_state`. owner: whose state it is. Raises InvalidValue when it is of another layout."""
+    raw = base64.b64decode(text)
+    if len(raw) != layout.itemsize:
+        raise InvalidValue(f"saved state of {owner} has {len(raw)} bytes instead of {layout.itemsize}")
+    load_record(state, np.frombuffer(raw, layout).reshape(()))

@@ -18,10 +18,13 @@ from typing import Any
 
 from n1v1.errors import InvalidValue, StrategyError, UnknownName, nearest
 from n1v1.ids import digest
+from n1v1.strategies.aggregate import higher_ns
 from n1v1.strategies.base import CompiledRunner, Runner, Strategy
+from n1v1.strategies.plain import PythonRunner, PythonStrategy, plain_strategy
 from n1v1.values import Instrument
 
 GROUP = "n1v1.strategies"
+_FORMS = (Strategy, PythonStrategy)
 
 
 def snake_name(class_name: str) -> str:
@@ -50,14 +53,26 @@ def key_of(strategy: type[Any]) -> str:
     return str(getattr(strategy, "key", snake_name(strategy.__name__)))
 
 
-def runner(name: str, parameters: Mapping[str, Any], instrument: Instrument) -> Runner:
+def runner(name: str, parameters: Mapping[str, Any], instrument: Instrument, timeframe: str | None = None) -> Runner:
     """The strategy called `name`, at work on one symbol.
 
+    timeframe: of the bars that it will hear. Where it is known, a strategy that wants to see a higher timeframe which
+    cannot be made of these bars is refused.
     Raises UnknownName, StrategyError or InvalidValue; each says what was expected, what came and where.
     """
-    strategy = find(name)
+    return runner_of(find(name), parameters, instrument, timeframe)
+
+
+def runner_of(
+    strategy: type[Any], parameters: Mapping[str, Any], instrument: Instrument, timeframe: str | None = None
+) -> Runner:
+    """As `runner`, of a class that is at hand."""
+    for higher in getattr(strategy, "timeframes", ()):
+        higher_ns(higher, timeframe)
     if issubclass(strategy, Strategy):
         return CompiledRunner(strategy, strategy.parameters(parameters), instrument)
+    if issubclass(strategy, PythonStrategy):
+        return PythonRunner(plain_strategy(strategy, parameters), instrument, timeframe)
     from n1v1.strategies.classic import ClassicRunner, classic_strategy  # pandas, only where it is needed
 
     return ClassicRunner(classic_strategy(strategy, parameters), instrument)
@@ -91,7 +106,7 @@ def _loaded(path: Path) -> ModuleType:
 
 
 def _is_strategy(kind: Any) -> bool:
-    return isinstance(kind, type) and (issubclass(kind, Strategy) or hasattr(kind, "generate_signals"))
+    return isinstance(kind, type) and (issubclass(kind, _FORMS) or hasattr(kind, "generate_signals"))
 
 
 def _the_one(candidates: Mapping[str, type[Any]], *, path: Path, class_name: str) -> type[Any]:
