@@ -18,7 +18,7 @@ from n1v1.events import (
     VenueRejected,
 )
 from n1v1.execution.orders import Order
-from n1v1.ids import ClientOrderId, OrderId
+from n1v1.ids import ClientOrderId, OrderId, SignalId
 from n1v1.values import OrderType, Side
 from n1v1_cli.stack.service import Service, ServiceSpec
 from n1v1_common.instruments import instruments_of
@@ -93,7 +93,7 @@ def command(attempt: int = 1, *, lots: int = LOTS, side: Side = Side.BUY, limit:
 def order(sent: SubmitOrder) -> Order:
     return Order(
         order_id=ORDER,
-        signal_id="",
+        signal_id=SignalId(""),
         account="main",
         instance="",
         symbol=sent.symbol,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import NewType
+from typing import Literal, NewType
 
 SignalId = NewType("SignalId", str)
 OrderId = NewType("OrderId", str)
@@ -29,6 +29,11 @@ def signal_id(instance: str, symbol: str, bar_close_ns: int) -> SignalId:
 
 def order_id(account: str, signal: SignalId) -> OrderId:
     return OrderId("o-" + digest("order", account, signal))
+
+
+def leg_order_id(entry: OrderId, leg: Literal["stop", "target"]) -> OrderId:
+    """The order that protects what `entry` buys. Its client order id maps back to it, as that of any order does."""
+    return OrderId(f"{entry}-{leg}")
 
 
 def client_order_id(order: OrderId, attempt: int) -> ClientOrderId:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from n1v1.events import (
     BarClosed,
     BarsComplete,
+    BreakerChanged,
     BreakerCommand,
     CancelOrder,
     DecisionsComplete,
@@ -58,8 +59,9 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
         OrderExpired,
         BreakerCommand,
     ),
-    # orders what was approved; once the bars of a time are out, says that its fills are complete
-    "execution": (BarsComplete, OrderApproved, DecisionsComplete),
+    # orders what was approved; once the bars of a time are out, says that its fills are complete; takes back entries
+    # when the breaker opens
+    "execution": (BarsComplete, OrderApproved, BreakerChanged, DecisionsComplete),
     # books fills; marks the account when both the bars and the fills of a time are complete
     "portfolio": (BarClosed, BarsComplete, OrderFilled, FillsComplete),
 }
@@ -111,8 +113,8 @@ class Engine:
 
     def _step(self, close_ns: int, bars: tuple[BarClosed, ...], sequence: int) -> Iterator[Event]:
         reports = [report for _, report in self._venue.advance(bars)]
-        fills = [event for report in reports for event in self._execution.report(report)]
-        queue: deque[Event] = deque([*fills, *bars, bars_complete(close_ns, bars, sequence)])
+        happened = self._carry_out(self._execution.report(*reports)) if reports else ()
+        queue: deque[Event] = deque([*happened, *bars, bars_complete(close_ns, bars, sequence)])
         while queue:
             event = queue.popleft()
             yield event
@@ -126,8 +128,7 @@ class Engine:
     def _carry_out(self, outcome: Outcome) -> Iterator[Event]:
         yield from outcome.events
         for command in outcome.commands:
-            for report in self._answers(command):
-                yield from self._execution.report(report)
+            yield from self._carry_out(self._execution.report(*self._answers(command)))
 
     def _answers(self, command: VenueCommand) -> Sequence[VenueReport]:
         match command:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from n1v1 import ids
 from n1v1.errors import InvalidTransition
 from n1v1.events import OrderApproved
-from n1v1.ids import ClientOrderId, OrderId, VenueOrderId
+from n1v1.execution.legs import Leg
+from n1v1.ids import ClientOrderId, OrderId, SignalId, VenueOrderId
 from n1v1.values import OrderType, Purpose, Side, TimeInForce
 
 
 class OrderState(StrEnum):
+    WAITING = "WAITING"  # not sent before the orders that protect its position are closed
     SUBMITTED = "SUBMITTED"  # the intent is journalled; the venue may or may not have it yet
     UNKNOWN = "UNKNOWN"  # it was sent and nobody answered: ask, never send again
     ACCEPTED = "ACCEPTED"
@@ -26,6 +28,7 @@ class OrderState(StrEnum):
     @property
     def is_open(self) -> bool:
         return self in (
+            OrderState.WAITING,
             OrderState.SUBMITTED,
             OrderState.UNKNOWN,
             OrderState.ACCEPTED,
@@ -41,6 +44,7 @@ class OrderState(StrEnum):
 class Happening(StrEnum):
     """What can happen to an order, seen from our side."""
 
+    SEND = "send"  # for the first time, after it has waited
     ACCEPT = "accept"
     REJECT = "reject"
     LOSE = "lose"  # no answer to a request
@@ -54,8 +58,12 @@ class Happening(StrEnum):
 _S, _H = OrderState, Happening
 
 TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
+    # an exit and the legs that protect the same position must never be at the venue together
+    (_S.WAITING, _H.SEND): _S.SUBMITTED,
+    # a leg was faster than the cancel: the position is closed, and the exit would open the opposite one
+    (_S.WAITING, _H.REJECT): _S.REJECTED,
     (_S.SUBMITTED, _H.ACCEPT): _S.ACCEPTED,
-    (_S.SUBMITTED, _H.REJECT): _S.REJECTED,
+    (_S.SUBMITTED, _H.REJECT): _S.REJECTED,  # a leg: with its entry, because a list is refused as a whole
     (_S.SUBMITTED, _H.LOSE): _S.UNKNOWN,
     # the fill can overtake the answer to the request: two connections, no order between them
     (_S.SUBMITTED, _H.FILL_SOME): _S.PARTIALLY_FILLED,
@@ -65,16 +73,17 @@ TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
     (_S.UNKNOWN, _H.ACCEPT): _S.ACCEPTED,
     (_S.UNKNOWN, _H.REJECT): _S.REJECTED,
     (_S.UNKNOWN, _H.LOSE): _S.UNKNOWN,
-    (_S.UNKNOWN, _H.SEND_AGAIN): _S.SUBMITTED,
+    (_S.UNKNOWN, _H.SEND_AGAIN): _S.SUBMITTED,  # a leg: with its whole list, never alone
     (_S.UNKNOWN, _H.FILL_SOME): _S.PARTIALLY_FILLED,
     (_S.UNKNOWN, _H.FILL_ALL): _S.FILLED,
     (_S.UNKNOWN, _H.CANCEL): _S.CANCELLED,
     (_S.UNKNOWN, _H.EXPIRE): _S.EXPIRED,
     (_S.ACCEPTED, _H.ACCEPT): _S.ACCEPTED,  # the answer and the user stream both say so
     (_S.ACCEPTED, _H.FILL_SOME): _S.PARTIALLY_FILLED,
+    # a leg protects what its entry has filled, which may be less than its lots: the venue says when it is done
     (_S.ACCEPTED, _H.FILL_ALL): _S.FILLED,
-    (_S.ACCEPTED, _H.CANCEL): _S.CANCELLED,
-    (_S.ACCEPTED, _H.EXPIRE): _S.EXPIRED,
+    (_S.ACCEPTED, _H.CANCEL): _S.CANCELLED,  # a leg: the other one is done, or an exit takes its place
+    (_S.ACCEPTED, _H.EXPIRE): _S.EXPIRED,  # a leg: its entry has ended without a fill
     (_S.PARTIALLY_FILLED, _H.ACCEPT): _S.PARTIALLY_FILLED,  # the overtaken answer arrives at last
     (_S.PARTIALLY_FILLED, _H.FILL_SOME): _S.PARTIALLY_FILLED,
     (_S.PARTIALLY_FILLED, _H.FILL_ALL): _S.FILLED,
@@ -94,10 +103,14 @@ TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
 
 @dataclass(slots=True)
 class Order:
-    """One order and what has become of it. Quantities in lots; trade_ids: executions already counted."""
+    """One order and what has become of it. Quantities in lots; trade_ids: executions already counted.
+
+    entry_id: of a leg, the order whose position it protects. approval_id: the event that permitted it.
+    is_unwanted: whatever the venue still has of it is to be cancelled.
+    """
 
     order_id: OrderId
-    signal_id: str
+    signal_id: SignalId
     account: str
     instance: str
     symbol: str
@@ -110,8 +123,14 @@ class Order:
     valid_until_ns: int
     correlation_id: str
     reduce_only: bool
+    approval_id: str = ""
     purpose: Purpose = Purpose.ENTRY
+    entry_id: OrderId | None = None
+    stop_ticks: int | None = None
+    trail_ppb: int | None = None
+    trail_step_ppb: int = 0
     state: OrderState = OrderState.SUBMITTED
+    is_unwanted: bool = False
     attempt: int = 1
     filled_lots: int = 0
     venue_order_id: VenueOrderId | None = None
@@ -134,12 +153,38 @@ class Order:
             valid_until_ns=approved.valid_until_ns,
             correlation_id=approved.correlation_id,
             reduce_only=approved.reduce_only,
+            approval_id=approved.id,
             purpose=approved.purpose,
+            state=OrderState.WAITING if approved.reduce_only else OrderState.SUBMITTED,
+        )
+
+    def leg(self, leg: Leg) -> Order:
+        """The order that `leg` describes, sent together with this one."""
+        return replace(
+            self,
+            order_id=leg.order_id,
+            side=leg.side,
+            type=leg.type,
+            lots=leg.lots,
+            limit_ticks=leg.limit_ticks,
+            time_in_force=TimeInForce.GTC,
+            reduce_only=True,
+            purpose=leg.purpose,
+            entry_id=self.order_id,
+            stop_ticks=leg.stop_ticks,
+            trail_ppb=leg.trail_ppb,
+            trail_step_ppb=leg.trail_step_ppb,
+            trade_ids=[],
         )
 
     def saved(self) -> dict[str, Any]:
         """Every field by name, sharing nothing with the order. By hand: asdict would cost ten times as much."""
         return {name: getattr(self, name) for name in _FIELDS} | {"trade_ids": list(self.trade_ids)}
+
+    @property
+    def list_id(self) -> OrderId:
+        """The entry, for itself and for its legs: the venue has been given all of them at once."""
+        return self.entry_id or self.order_id
 
     @property
     def client_order_id(self) -> ClientOrderId:
@@ -148,6 +193,11 @@ class Order:
     @property
     def remaining_lots(self) -> int:
         return self.lots - self.filled_lots
+
+    @property
+    def is_to_be_cancelled(self) -> bool:
+        """The venue has it, and nobody wants it any more."""
+        return self.is_unwanted and self.state.is_open and not self.state.is_in_doubt
 
     def happens(self, happening: Happening) -> OrderState:
         """Move to the next state. Raises InvalidTransition when the table has no such row."""

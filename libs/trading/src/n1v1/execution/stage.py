@@ -1,18 +1,21 @@
 """The execution stage: hears approved orders and the venue's reports; says what became of every order.
 
-The stage decides and never talks to a venue. Its commands are carried out by whoever runs it, after the events
-that announce them are safe; the venue's answers come back through `report`.
+The stage decides and never talks to a venue. Its commands are carried out by whoever runs it, one after the other and
+after the events that announce them are safe; the venue's answers come back through `report`, which may command more:
+an exit goes out only when the legs that protect its position are known to be closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from n1v1 import ids
 from n1v1.events import (
     BarsComplete,
+    BreakerChanged,
+    CancelOrder,
     DecisionsComplete,
     Event,
     FillsComplete,
@@ -27,15 +30,17 @@ from n1v1.events import (
     OrderUnknown,
     Outcome,
     SubmitOrder,
+    SubmitOrderList,
     VenueAccepted,
     VenueClosed,
     VenueFilled,
     VenueRejected,
     VenueReport,
 )
+from n1v1.execution.legs import legs_of
 from n1v1.execution.orders import Happening, Order, OrderState
 from n1v1.ids import OrderId, VenueOrderId
-from n1v1.values import OrderType, Purpose, Side, TimeInForce
+from n1v1.values import INT64_MAX, OrderType, Purpose, Side, TimeInForce
 
 CLOSED_KEPT = 16
 """Closed orders kept in mind for a late fill or answer."""
@@ -48,12 +53,15 @@ class Execution:
         self._account = account
         self._venue = venue
         self._orders: dict[OrderId, Order] = {}
+        self._held: dict[str, int] = {}
+        """Signed lots by symbol, from the fills: what an exit may close."""
         self._market_ns = -1
         self._fills_complete_ns = -1
         self._decisions: DecisionsComplete | None = None
 
     @property
     def open_orders(self) -> list[Order]:
+        """An entry stands before its legs, so that its fills are known before theirs."""
         return [order for order in self._orders.values() if order.state.is_open]
 
     @property
@@ -61,60 +69,126 @@ class Execution:
         """Orders of which nobody knows whether the venue has them: to be asked for, after every start."""
         return [order for order in self._orders.values() if order.state.is_in_doubt]
 
+    @property
+    def cancels_due(self) -> list[CancelOrder]:
+        """One for every list, because cancelling one leg cancels the other: to be sent, after every start as well."""
+        firsts: dict[OrderId, CancelOrder] = {}
+        for order in self._orders.values():
+            if order.is_to_be_cancelled:
+                firsts.setdefault(order.list_id, _cancel_of(order))
+        return list(firsts.values())
+
     def order(self, order_id: OrderId) -> Order | None:
         return self._orders.get(order_id)
 
+    def listed_with(self, order: Order) -> list[Order]:
+        """An entry and its legs, in this order; an order without legs alone."""
+        return [other for other in self._orders.values() if other.list_id == order.list_id]
+
     def handle(self, event: Event) -> Outcome:
         match event:
-            case OrderApproved() if event.account == self._account:
-                return self._submit(event)
+            case OrderApproved() if event.account == self._account and event.order_id not in self._orders:
+                return self._take(event)
             case DecisionsComplete() if event.account == self._account:
                 self._decisions = event
                 return Outcome(self._orders_complete())
             case BarsComplete() if event.ts_ns > self._fills_complete_ns:
                 self._market_ns = self._fills_complete_ns = event.ts_ns
                 return Outcome((self._fills_complete(event),))
+            case BreakerChanged() if event.account == self._account and event.is_open:
+                return self._cancel(order for order in self.open_orders if order.purpose is Purpose.ENTRY)
             case _:
                 return Outcome()
 
-    def _submit(self, approved: OrderApproved) -> Outcome:
-        if approved.order_id in self._orders:
-            return Outcome()
-        order = self._orders[approved.order_id] = Order.from_approval(approved)
-        if self._market_ns > approved.valid_until_ns:
-            order.happens(Happening.REJECT)
-            return Outcome((self._rejected(order, "its validity ended before it could be sent", self._market_ns),))
-        return Outcome((self._submitted(order, approved),), (_command(order),))
+    # --- sending -------------------------------------------------------------------------------------------------
 
-    def report(self, report: VenueReport) -> list[Event]:
-        """What the venue says of one of our orders. A report about an order that is not ours says nothing."""
+    def _take(self, approved: OrderApproved) -> Outcome:
+        order = Order.from_approval(approved)
+        orders = [order, *(order.leg(leg) for leg in legs_of(approved))]
+        self._orders |= {each.order_id: each for each in orders}
+        if self._market_ns > approved.valid_until_ns:
+            return Outcome(self._reject(orders, "its validity ended before it could be sent", self._market_ns))
+        if order.state is not OrderState.WAITING:
+            return self._send(orders)
+        protection = self._protection(order)
+        return self._cancel(protection) if protection else self._send_exit(order)
+
+    def _send(self, orders: Sequence[Order]) -> Outcome:
+        return Outcome(tuple(self._submitted(order) for order in orders), (_command(orders),))
+
+    def _protection(self, exit_: Order) -> list[Order]:
+        """What must be closed before an exit goes out: the legs of its symbol, and their entries."""
+        lists = {order.list_id for order in self.open_orders if order.entry_id and order.symbol == exit_.symbol}
+        return [order for order in self.open_orders if order.list_id in lists]
+
+    def _send_exit(self, exit_: Order) -> Outcome:
+        """Send an exit for what is left of its position, or give it up."""
+        exit_.lots = min(exit_.lots, self._closable_lots(exit_))
+        if exit_.lots <= 0:
+            return Outcome(self._reject([exit_], self._why_nothing_is_left(exit_), exit_.decided_ns))
+        exit_.happens(Happening.SEND)
+        return self._send([exit_])
+
+    def _send_waiting_exits(self) -> Iterator[Outcome]:
+        for order in self.open_orders:
+            if order.state is OrderState.WAITING and not self._protection(order):
+                order.valid_until_ns = INT64_MAX  # its protection is gone: late is better than never
+                yield self._send_exit(order)
+
+    def _closable_lots(self, exit_: Order) -> int:
+        """What `exit_` may close: the position it reduces, less what other exits at the venue will close."""
+        held = -exit_.side.sign * self._held.get(exit_.symbol, 0)
+        others = (
+            order.remaining_lots
+            for order in self.open_orders
+            if order.reduce_only and order.symbol == exit_.symbol and order.state is not OrderState.WAITING
+        )
+        return held - sum(others)
+
+    def _why_nothing_is_left(self, exit_: Order) -> str:
+        for order in reversed(self._orders.values()):
+            if order.entry_id and order.symbol == exit_.symbol and order.filled_lots:
+                return f"the position was closed by its {order.purpose.lower().replace('_', ' ')}"
+        return "nothing is left of the position, or another exit closes it"
+
+    def _cancel(self, orders: Iterable[Order]) -> Outcome:
+        for order in orders:
+            order.is_unwanted = True
+        return Outcome((), tuple(self.cancels_due))
+
+    # --- what the venue says -------------------------------------------------------------------------------------
+
+    def report(self, *reports: VenueReport) -> Outcome:
+        """What the venue says of our orders, at one moment. A report about an order that is not ours says nothing."""
+        said = [event for report in reports for event in self._apply(report)]
+        sent = list(self._send_waiting_exits())
+        said += [event for outcome in sent for event in outcome.events]
+        commands = [*self.cancels_due, *(command for outcome in sent for command in outcome.commands)]
+        return Outcome((*said, *self._orders_complete()), tuple(commands))
+
+    def _apply(self, report: VenueReport) -> Iterable[Event]:
         order_id = ids.order_of_client_order_id(report.client_order_id)
         order = self._orders.get(order_id) if order_id else None
         if order is None:
-            return []
-        said = self._apply(order, report)
-        return [*said, *self._orders_complete()]
-
-    def _apply(self, order: Order, report: VenueReport) -> list[Event]:
+            return ()
         match report:
             case VenueAccepted():
                 return self._on_accepted(order, report)
             case VenueRejected():
-                order.happens(Happening.REJECT)
-                return [self._rejected(order, f"{report.reason} ({report.code})", report.ts_ns)]
+                return self._on_rejected(order, report)
             case VenueFilled():
                 return self._on_filled(order, report)
             case VenueClosed():
                 return self._on_closed(order, report)
             case _:
-                return []
+                return ()
 
     def no_answer(self, order_id: OrderId, reason: str) -> list[Event]:
         """The request was sent and nobody answered, or nobody remembers whether it was sent."""
-        order = self._orders[order_id]
-        if order.state is OrderState.UNKNOWN or not order.state.is_in_doubt:
-            return []
-        order.happens(Happening.LOSE)
+        listed = self.listed_with(self._orders[order_id])
+        lost = [order for order in listed if order.state is OrderState.SUBMITTED]
+        for order in lost:
+            order.happens(Happening.LOSE)
         return [
             OrderUnknown(
                 id=f"unknown:{order.order_id}:{order.attempt}",
@@ -123,18 +197,32 @@ class Execution:
                 client_order_id=order.client_order_id,
                 reason=reason,
             )
+            for order in lost
         ]
 
     def never_arrived(self, order_id: OrderId) -> Outcome:
-        """The venue was asked after the request's validity and has never seen it: send it under a new attempt."""
-        order = self._orders[order_id]
-        if self._market_ns > order.valid_until_ns:
-            order.happens(Happening.REJECT)
-            rejected = self._rejected(order, "never reached the venue and is no longer valid", self._market_ns)
-            return Outcome((rejected, *self._orders_complete()))
-        order.happens(Happening.SEND_AGAIN)
-        order.attempt += 1
-        return Outcome((), (_command(order),))
+        """The venue was asked after the request's validity and has never seen it: send it under a new attempt.
+
+        An order of a list goes out again with the whole list, and not at all when the venue has the others.
+        """
+        listed = self.listed_with(self._orders[order_id])
+        lost = [order for order in listed if order.state.is_in_doubt] or listed
+        reason = self._why_not_again(lost, listed)
+        if reason:
+            rejected = self._reject(lost, reason, max(self._market_ns, lost[0].decided_ns))
+            then = self.report()
+            return Outcome((*rejected, *then.events), then.commands)
+        for order in lost:
+            order.happens(Happening.SEND_AGAIN)
+            order.attempt += 1
+        return Outcome((), (_command(lost),))
+
+    def _why_not_again(self, lost: Sequence[Order], listed: Sequence[Order]) -> str:
+        if len(lost) < len(listed):
+            return "the venue has others of its list, but not this one"
+        if self._market_ns > lost[0].valid_until_ns:
+            return "never reached the venue and is no longer valid"
+        return "never reached the venue and is no longer wanted" if lost[0].is_unwanted else ""
 
     def _on_accepted(self, order: Order, report: VenueAccepted) -> list[Event]:
         was_in_doubt = order.state.is_in_doubt
@@ -151,6 +239,13 @@ class Execution:
             )
         ]
 
+    def _on_rejected(self, order: Order, report: VenueRejected) -> Iterable[Event]:
+        """The no to a request is one to every order in it. The no to a cancel says nothing of the order."""
+        refused = [other for other in self.listed_with(order) if other.state.is_in_doubt]
+        if not order.state.is_in_doubt:
+            return ()
+        return self._reject(refused, f"{report.reason} ({report.code})", report.ts_ns)
+
     def _on_filled(self, order: Order, report: VenueFilled) -> list[Event]:
         if report.trade_id in order.trade_ids:
             return []
@@ -158,6 +253,7 @@ class Execution:
         order.happens(Happening.FILL_ALL if is_final else Happening.FILL_SOME)
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
+        self._held[order.symbol] = self._held.get(order.symbol, 0) + order.side.sign * report.lots
         fill_id = ids.fill_id(self._venue, order.symbol, report.trade_id)
         return [
             OrderFilled(
@@ -193,6 +289,8 @@ class Execution:
             )
         ]
 
+    # --- what is said --------------------------------------------------------------------------------------------
+
     def _about(self, order: Order) -> dict[str, Any]:
         """What every event after the submission says of its order. Any: fields of several types, by name."""
         return {
@@ -203,17 +301,17 @@ class Execution:
             "symbol": order.symbol,
         }
 
-    def _submitted(self, order: Order, approved: OrderApproved) -> OrderSubmitted:
+    def _submitted(self, order: Order) -> OrderSubmitted:
         return OrderSubmitted(
             id=f"submitted:{order.order_id}",
-            ts_ns=approved.ts_ns,
-            cause_id=approved.id,
-            correlation_id=approved.correlation_id,
+            ts_ns=order.decided_ns,
+            cause_id=order.approval_id,
+            correlation_id=order.correlation_id,
             order_id=order.order_id,
             account=self._account,
             symbol=order.symbol,
             client_order_id=order.client_order_id,
-            signal_id=approved.signal_id,
+            signal_id=order.signal_id,
             instance=order.instance,
             side=order.side,
             type=order.type,
@@ -221,12 +319,12 @@ class Execution:
             purpose=order.purpose,
         )
 
-    def _rejected(self, order: Order, reason: str, ts_ns: int) -> OrderRejected:
-        return OrderRejected(
-            id=f"rejected:{order.order_id}",
-            ts_ns=ts_ns,
-            **self._about(order),
-            reason=reason,
+    def _reject(self, orders: Iterable[Order], reason: str, ts_ns: int) -> tuple[OrderRejected, ...]:
+        for order in orders:
+            order.happens(Happening.REJECT)
+        return tuple(
+            OrderRejected(id=f"rejected:{order.order_id}", ts_ns=ts_ns, **self._about(order), reason=reason)
+            for order in orders
         )
 
     def _fills_complete(self, bars: BarsComplete) -> FillsComplete:
@@ -240,7 +338,7 @@ class Execution:
 
     def _orders_complete(self) -> tuple[Event, ...]:
         decisions = self._decisions
-        if decisions is None or self.orders_in_doubt:
+        if decisions is None or self._is_unsettled:
             return ()
         self._decisions = None
         self._forget_old_orders()
@@ -255,6 +353,14 @@ class Execution:
             ),
         )
 
+    @property
+    def _is_unsettled(self) -> bool:
+        """Something that was decided still has to be answered, sent or cancelled."""
+        return any(
+            order.state.is_in_doubt or order.state is OrderState.WAITING or order.is_to_be_cancelled
+            for order in self._orders.values()
+        )
+
     def _forget_old_orders(self) -> None:
         closed = [order_id for order_id, order in self._orders.items() if not order.state.is_open]
         for order_id in closed[:-CLOSED_KEPT]:
@@ -263,6 +369,7 @@ class Execution:
     def snapshot(self) -> dict[str, Any]:
         return {
             "orders": [order.saved() for order in self._orders.values()],
+            "held": dict(self._held),
             "market_ns": self._market_ns,
             "fills_complete_ns": self._fills_complete_ns,
             "decisions": asdict(self._decisions) if self._decisions else None,
@@ -271,12 +378,23 @@ class Execution:
     def restore(self, saved: Mapping[str, Any]) -> None:
         orders = [_order_restored(entry) for entry in saved["orders"]]
         self._orders = {order.order_id: order for order in orders}
+        self._held = {symbol: int(lots) for symbol, lots in saved["held"].items()}
         self._market_ns = int(saved["market_ns"])
         self._fills_complete_ns = int(saved["fills_complete_ns"])
         self._decisions = DecisionsComplete(**saved["decisions"]) if saved["decisions"] else None
 
 
-def _command(order: Order) -> SubmitOrder:
+def _command(orders: Sequence[Order]) -> SubmitOrder | SubmitOrderList:
+    """orders: one, or an entry and its legs."""
+    first, *legs = (_request(order) for order in orders)
+    return SubmitOrderList(working=first, pending=tuple(legs)) if legs else first
+
+
+def _cancel_of(order: Order) -> CancelOrder:
+    return CancelOrder(client_order_id=order.client_order_id, symbol=order.symbol)
+
+
+def _request(order: Order) -> SubmitOrder:
     return SubmitOrder(
         client_order_id=order.client_order_id,
         symbol=order.symbol,
@@ -285,6 +403,11 @@ def _command(order: Order) -> SubmitOrder:
         lots=order.lots,
         limit_ticks=order.limit_ticks,
         time_in_force=order.time_in_force,
+        stop_ticks=order.stop_ticks,
+        trail_ppb=order.trail_ppb,
+        trail_step_ppb=order.trail_step_ppb,
+        expires_ns=order.valid_until_ns if order.time_in_force is TimeInForce.GTD else None,
+        reduces_only=order.reduce_only,
     )
 
 

@@ -9,27 +9,39 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import ccxt.async_support as ccxt
 import structlog
 
 from n1v1.errors import N1v1Error
-from n1v1.events import SubmitOrder, VenueAccepted, VenueClosed, VenueFilled, VenueRejected, VenueReport
+from n1v1.events import (
+    SubmitOrder,
+    SubmitOrderList,
+    VenueAccepted,
+    VenueClosed,
+    VenueFilled,
+    VenueRejected,
+    VenueReport,
+)
 from n1v1.execution.orders import Order
 from n1v1.ids import ClientOrderId, TradeId, VenueOrderId
 from n1v1.rounding import notional
 from n1v1.values import Instrument, Liquidity, OrderType
 from n1v1_common.settings.model import Exchange
 from n1v1_common.telemetry.metrics import Metrics
+from n1v1_execution.adapters import order_lists
 from n1v1_execution.ports import VenueTrouble
 
 log = structlog.get_logger()
 
 TIMEOUT_MS = 5_000
 MS_NS = 1_000_000
+SIMULATOR = "simulator"
+NO_LISTS = "not sent: entries with a stop or a target are not supported at this venue yet"
 LOAD_AGAIN_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 IN_DOUBT = (ccxt.NetworkError, ccxt.OperationFailed)
@@ -48,7 +60,7 @@ async def opened_gateway(
     client = _client(venue, exchange)
     try:
         await _load_markets(client)
-        yield CcxtGateway(client, instruments, metrics)
+        yield CcxtGateway(client, instruments, metrics, is_simulator=venue == SIMULATOR)
     finally:
         await client.close()
 
@@ -67,8 +79,12 @@ async def _load_markets(client: Any) -> None:
 
 
 class CcxtGateway:
-    def __init__(self, client: Any, instruments: Iterable[Instrument], metrics: Metrics) -> None:
+    def __init__(
+        self, client: Any, instruments: Iterable[Instrument], metrics: Metrics, *, is_simulator: bool = False
+    ) -> None:
+        """is_simulator: the venue knows the parameters that our simulator has beyond Binance's."""
         self._client = client
+        self._is_simulator = is_simulator
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._metrics = metrics
 
@@ -77,16 +93,14 @@ class CcxtGateway:
         price = None if order.limit_ticks is None else str(instrument.price(order.limit_ticks))
         parameters: dict[str, str] = {"newClientOrderId": order.client_order_id}
         if order.type is OrderType.LIMIT:
-            parameters["timeInForce"] = order.time_in_force
+            parameters |= order_lists.lifetime(order)
+        if order.reduces_only and self._is_simulator:
+            parameters["reduceOnly"] = "true"
         amount = f"{instrument.quantity(order.lots):f}"
         arguments = (_unified(order.symbol), order.type.lower(), order.side.lower(), amount, price, parameters)
-        try:
-            self._client.last_http_response = None  # ccxt refuses some orders itself
-            answer = await self._ask("submit", self._client.create_order(*arguments))
-        except ccxt.AuthenticationError:
-            raise  # our keys are wrong: nothing that a retry or a rejection could mend
-        except ccxt.ExchangeError as error:
-            return _rejection(order, error, answered=self._client.last_http_response or "")
+        answer = await self._command(order, "submit", lambda: self._client.create_order(*arguments))
+        if isinstance(answer, VenueRejected):
+            return answer
         return VenueAccepted(
             ts_ns=int(answer["timestamp"]) * MS_NS,
             client_order_id=order.client_order_id,
@@ -94,11 +108,54 @@ class CcxtGateway:
             venue_order_id=VenueOrderId(str(answer["id"])),
         )
 
+    async def submit_list(self, orders: SubmitOrderList) -> Sequence[VenueAccepted] | VenueRejected:
+        working = orders.working
+        assert working is not None, "execution gives the legs together with their entry"
+        if not self._is_simulator:
+            return _refusal(working, NO_LISTS)
+        instrument = self._instruments[working.symbol]
+        parameters = order_lists.parameters(orders, instrument, self._client.market_id(_unified(working.symbol)))
+        place = (
+            self._client.privatePostOrderListOtoco if len(orders.pending) > 1 else self._client.privatePostOrderListOto
+        )
+        answer = await self._command(working, "submit_list", lambda: place(parameters))
+        if isinstance(answer, VenueRejected):
+            return answer
+        return [
+            VenueAccepted(
+                ts_ns=int(report["transactTime"]) * MS_NS,
+                client_order_id=ClientOrderId(report["clientOrderId"]),
+                symbol=working.symbol,
+                venue_order_id=VenueOrderId(str(report["orderId"])),
+            )
+            for report in answer["orderReports"]
+        ]
+
+    async def cancel(self, order: Order) -> None:
+        named = {"origClientOrderId": order.client_order_id}
+        try:
+            await self._ask("cancel", self._client.cancel_order(None, _unified(order.symbol), named))
+        except ccxt.OrderNotFound as error:
+            log.info("there was nothing to cancel", client_order_id=order.client_order_id, reason=str(error))
+
+    async def _command(
+        self, order: SubmitOrder, request: str, send: Callable[[], Any]
+    ) -> Mapping[str, Any] | VenueRejected:
+        """The venue's answer to a request that changes something, or its no. Any: ccxt's own structures."""
+        try:
+            self._client.last_http_response = None  # ccxt refuses some orders itself
+            answer: Mapping[str, Any] = await self._ask(request, send())
+        except ccxt.AuthenticationError:
+            raise  # our keys are wrong: nothing that a retry or a rejection could mend
+        except ccxt.ExchangeError as error:
+            return _rejection(order, error, answered=self._client.last_http_response or "")
+        return answer
+
     async def find(self, order: Order) -> Sequence[VenueReport]:
-        if order.venue_order_id is not None:
+        if order.venue_order_id is not None and order.type is OrderType.MARKET:
             fills = await self._fills(order, order.venue_order_id)
             if sum(fill.lots for fill in fills) >= order.lots:
-                return fills  # the usual end of an order, and one request instead of two
+                return fills  # the usual end of such an order, and one request instead of two
         symbol, client_order_id = _unified(order.symbol), order.client_order_id
         try:
             found = await self._ask(
@@ -111,6 +168,8 @@ class CcxtGateway:
         if fills and sum(fill.lots for fill in fills) < filled_lots:
             # The venue's list of trades lags behind its list of orders: closed now, the rest would be lost.
             return [_accepted(order, found), *fills]
+        if fills and found["status"] == "closed":
+            fills[-1] = replace(fills[-1], remaining_lots=0)  # done, though the order may have asked for more
         return [_accepted(order, found), *fills, *self._closed(order, found)]
 
     async def _fills(self, order: Order, venue_order_id: str) -> list[VenueFilled]:
@@ -186,7 +245,7 @@ def _client(venue: str, exchange: Exchange) -> Any:
         "apiKey": key,
         "secret": secret,
         "timeout": TIMEOUT_MS,
-        "enableRateLimit": venue != "simulator",
+        "enableRateLimit": venue != SIMULATOR,
         "number": str,
         "options": {
             "fetchMarkets": {"types": ["spot"]},
@@ -207,7 +266,7 @@ def _client(venue: str, exchange: Exchange) -> Any:
                 "sapi": f"{base}/sapi/v1",
             }
         }
-    return getattr(ccxt, "binance" if venue == "simulator" else venue)(options)
+    return getattr(ccxt, "binance" if venue == SIMULATOR else venue)(options)
 
 
 def _unified(symbol: str) -> str:
@@ -222,6 +281,11 @@ def _accepted(order: Order, found: Mapping[str, Any]) -> VenueAccepted:
         symbol=order.symbol,
         venue_order_id=VenueOrderId(str(found["id"])),
     )
+
+
+def _refusal(order: SubmitOrder, reason: str) -> VenueRejected:
+    """A no of our own."""
+    return VenueRejected(ts_ns=0, client_order_id=order.client_order_id, symbol=order.symbol, code=0, reason=reason)
 
 
 def _rejection(order: SubmitOrder, error: Exception, *, answered: str) -> VenueRejected:
