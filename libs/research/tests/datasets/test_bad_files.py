@@ -25,9 +25,9 @@ def file_with(folder: Path, *lines: str) -> Path:
     ("row", "complaint"),
     [
         ("2020-01-01T04:00:00Z,10,12,9,11", "expected 6 columns, found 5"),
-        ("2020-01-01T04:00:00Z,ten,12,9,11,1", "price 'ten' is not a number"),
-        ("2020-01-01T04:00:00Z,nan,12,9,11,1", "price 'nan' is not a number"),
-        ("2020-01-01T04:00:00Z,10.001,12,9,11,1", "price 10.001 is not a multiple of 0.01"),
+        ("2020-01-01T04:00:00Z,ten,12,9,11,1", "open 'ten' is not a number"),
+        ("2020-01-01T04:00:00Z,nan,12,9,11,1", "open 'nan' is not a number"),
+        ("2020-01-01T04:00:00Z,10.001,12,9,11,1", "open 10.001 is not a multiple of 0.01"),
         ("2020-01-01T04:00:00Z,10,9,12,11,1", "high 9.00 is below low 12.00"),
         ("2020-01-01T04:00:00Z,13,12,9,11,1", "open 13.00 is outside low 9.00 to high 12.00"),
         ("2020-01-01T04:00:00Z,10,12,9,8,1", "close 8.00 is outside low 9.00 to high 12.00"),
@@ -39,10 +39,10 @@ def file_with(folder: Path, *lines: str) -> Path:
         ("2020-01-01T04:00:00Z,10,12,9,11,-1", "volume -1 is negative"),
         (
             "2020-01-01T00:00:00Z,10,12,9,11,1",
-            "open_time 2020-01-01T00:00:00Z is a duplicate of the row before",
+            "time 2020-01-01T00:00:00Z is a duplicate of an earlier row",
         ),
-        ("2019-12-31T20:00:00Z,10,12,9,11,1", "open_time 2019-12-31T20:00:00Z is before the row before it"),
-        ("2020-01-01T05:00:00Z,10,12,9,11,1", "open_time 2020-01-01T05:00:00Z is not on the 4h grid"),
+        ("2019-12-31T20:00:00Z,10,12,9,11,1", "time 2019-12-31T20:00:00Z is before the row before it"),
+        ("2020-01-01T05:00:00Z,10,12,9,11,1", "time 2020-01-01T05:00:00Z is not on the 4h grid"),
         ("yesterday,10,12,9,11,1", "'yesterday' is not a time such as 2020-01-01T04:00:00Z"),
     ],
 )
@@ -62,7 +62,9 @@ def test_the_first_twenty_bad_rows_are_named_and_the_rest_counted(tmp_path: Path
 
 
 def test_a_file_without_the_expected_header_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidData, match=r"BTC-USD-4h.csv:1: expected the header open_time,.*; found date"):
+    with pytest.raises(
+        InvalidData, match=r"BTC-USD-4h.csv: expected column 'open_time' for time; the file has 'date', 'o'"
+    ):
         load(file_with(tmp_path, "date,o,h,l,c", GOOD))
 
 

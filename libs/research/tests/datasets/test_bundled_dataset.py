@@ -19,7 +19,7 @@ def whole() -> Dataset:
 
 
 def test_the_whole_history_of_both_symbols_is_there(whole: Dataset) -> None:
-    assert bundled() == ("coinbase-4h",)
+    assert bundled() == ("binance-1m", "coinbase-4h")
     assert whole.symbols == ("BTC-USD", "ETH-USD")
     assert {symbol: len(bars) for symbol, bars in whole.bars.items()} == {"BTC-USD": 14509, "ETH-USD": 14489}
     assert (len(whole.gaps), sum(gap.missing_bars for gap in whole.gaps)) == (10, 29)

@@ -1,4 +1,4 @@
-"""Turn a Parquet file of bars into the CSV that `load` reads. Needs pyarrow, which nothing else here does.
+"""Turn a Parquet file of bars into the CSV that `load` reads.
 
     python -m n1v1_research.datasets.convert BTC-USD-4h.parquet BTC-USD.csv.gz
 
@@ -19,7 +19,9 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
-from n1v1_research.datasets.bars import COLUMNS
+from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
+
+from n1v1_research.datasets.sources import OWN_COLUMNS
 
 PRICE_GRID = Decimal("0.01")
 VOLUME_GRID = Decimal("0.00000001")
@@ -40,7 +42,7 @@ def main() -> int:
 
 def to_csv(rows: Iterator[Row]) -> tuple[str, int, int]:
     """The CSV text, how many bars it has, and how many values were finer than the grid."""
-    lines, rounded = [",".join(COLUMNS)], 0
+    lines, rounded = [",".join(OWN_COLUMNS)], 0
     for timestamp_ms, *values in rows:
         exact = [Decimal(repr(value)) for value in values]
         grid = [_on_grid(price, PRICE_GRID) for price in exact[:4]] + [_on_grid(exact[4], VOLUME_GRID)]
@@ -63,9 +65,7 @@ def _on_grid(value: Decimal, grid: Decimal) -> Decimal:
 
 
 def _rows(source: Path) -> Iterator[Row]:
-    from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
-
-    table = parquet.read_table(source, columns=["timestamp", *COLUMNS[1:]])
+    table = parquet.read_table(source, columns=["timestamp", *OWN_COLUMNS[1:]])
     columns = [table.column(name).to_pylist() for name in table.column_names]
     return zip(*columns, strict=True)
 

@@ -1,12 +1,10 @@
-"""Finding a dataset and reading it: a bundled name, a folder with dataset.toml, or one CSV file."""
+"""Finding a dataset and reading it: bundled, imported, a folder with dataset.toml, or one CSV file."""
 
 from __future__ import annotations
 
-import gzip
 import re
 import tomllib
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,16 +13,18 @@ from typing import Any
 from n1v1.errors import InvalidData, UnknownName, nearest
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
-from n1v1_research.datasets.bars import BarTable, moment_ns
 from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.dataset import Dataset
+from n1v1_research.datasets.moments import moment_ns
+from n1v1_research.datasets.store import Store
+from n1v1_research.datasets.stored import Entry, read_bars
 
 BUNDLED = Path(__file__).parent.parent / "data"
 MANIFEST = "dataset.toml"
 
 DEFAULT_DATASET = "coinbase-4h"
 
-_CSV_NAME = re.compile(r"(?P<base>[A-Z0-9]+)-(?P<quote>[A-Z0-9]+)-(?P<timeframe>[1-9][0-9]*[mhdw])\.csv(\.gz)?")
+_CSV_NAME = re.compile(r"(?P<base>[A-Z0-9]+)-(?P<quote>[A-Z0-9]+)-(?P<timeframe>[1-9][0-9]*[smhdw])\.csv(\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,37 @@ class _Manifest:
 
     name: str
     timeframe: str
-    files: tuple[tuple[Instrument, Path], ...]
+    files: Mapping[str, tuple[Instrument, Path]]
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        return {symbol: instrument for symbol, (instrument, _) in self.files.items()}
+
+    def read(self, symbol: str) -> Bars:
+        instrument, path = self.files[symbol]
+        return _read_csv(path, instrument, self.timeframe)
+
+
+@dataclass(frozen=True)
+class _Imported:
+    """A dataset of the store, as a manifest."""
+
+    entry: Entry
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def timeframe(self) -> str:
+        return self.entry.timeframe
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        return {series.instrument.symbol: series.instrument for series in self.entry.series}
+
+    def read(self, symbol: str) -> Bars:
+        return read_bars(self.entry, symbol)
 
 
 def load(
@@ -42,45 +72,45 @@ def load(
     symbols: Sequence[str] | None = None,
     start: str | None = None,
     end: str | None = None,
+    store: Path | None = None,
 ) -> Dataset:
     """Read and check a dataset.
 
-    name_or_path: a bundled name (`coinbase-4h`), a folder with a dataset.toml, or a file such as
-    `BTC-USD-4h.csv` or `.csv.gz` (columns open_time,open,high,low,close,volume; then the instrument has the
-    default grid of `n1v1.values.Instrument`).
+    name_or_path: a bundled name (`coinbase-4h`); the name, the id or the beginning of the id of one that
+    `n1v1 data import` has stored; a folder with a dataset.toml; or a file such as `BTC-USD-4h.csv` or `.csv.gz`
+    (columns open_time,open,high,low,close,volume; then the instrument has the default grid of
+    `n1v1.values.Instrument`). The first of these that there is counts.
     start, end: ISO dates or moments, UTC without an offset. Kept are the bars that open at or after `start`
     and before `end`. Rows outside are checked all the same.
+    store: the folder of imported datasets; None: the user's, see `store.default_folder`.
 
     Raises:
         UnknownName: no such dataset or symbol. The message names the nearest one.
         InvalidData: rows that cannot be bars, by file and line; a file that cannot be read; nothing left.
     """
-    manifest = _manifest(name_or_path)
-    chosen = _chosen(manifest, symbols)
+    found = _find(name_or_path, store)
+    chosen = _chosen(found, symbols)
     first_ns = moment_ns(start) if start else 0
     end_ns = moment_ns(end) if end else None
     bars: dict[str, Bars] = {}
     problems = []
-    for instrument, path in chosen:
+    for instrument in chosen:
         try:
-            whole = _read(path, instrument, manifest.timeframe)
+            whole = found.read(instrument.symbol)
         except InvalidData as problem:
             problems.append(str(problem))
             continue
-        bars[instrument.symbol] = _between(whole, first_ns, end_ns, path)
+        bars[instrument.symbol] = _between(whole, first_ns, end_ns, f"{found.name} {instrument.symbol}")
     if problems:
         raise InvalidData("\n".join(problems))
-    return Dataset(
-        name=manifest.name,
-        timeframe=manifest.timeframe,
-        instruments=tuple(instrument for instrument, _ in chosen),
-        bars=bars,
-    )
+    return Dataset(name=found.name, timeframe=found.timeframe, instruments=chosen, bars=bars)
 
 
-def instruments(name_or_path: str | Path, *, symbols: Sequence[str] | None = None) -> tuple[Instrument, ...]:
+def instruments(
+    name_or_path: str | Path, *, symbols: Sequence[str] | None = None, store: Path | None = None
+) -> tuple[Instrument, ...]:
     """What a dataset says about its instruments, without reading a bar. Raises UnknownName or InvalidData."""
-    return tuple(instrument for instrument, _ in _chosen(_manifest(name_or_path), symbols))
+    return _chosen(_find(name_or_path, store), symbols)
 
 
 def bundled() -> tuple[str, ...]:
@@ -88,15 +118,18 @@ def bundled() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in BUNDLED.glob(f"*/{MANIFEST}")))
 
 
-def _manifest(name_or_path: str | Path) -> _Manifest:
-    if str(name_or_path) in bundled():
-        return _manifest_of_folder(BUNDLED / name_or_path)
+def _find(name_or_path: str | Path, store_folder: Path | None) -> _Manifest | _Imported:
+    name, store = str(name_or_path), Store(store_folder)
+    if name in bundled():
+        return _manifest_of_folder(BUNDLED / name)
+    if (entry := store.find(name)) is not None:
+        return _Imported(entry)
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         return _manifest_of_folder(path)
     if path.is_file():
         return _manifest_of_file(path)
-    raise UnknownName(f"no dataset {str(name_or_path)!r}{nearest(str(name_or_path), bundled())}")
+    raise UnknownName(f"no dataset {name!r}{nearest(name, [*bundled(), *store.names()])}")
 
 
 def _manifest_of_folder(folder: Path) -> _Manifest:
@@ -106,7 +139,7 @@ def _manifest_of_folder(folder: Path) -> _Manifest:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
         timeframe_ns(content["timeframe"])
-        files = tuple((_instrument(entry), folder / entry["file"]) for entry in content["instruments"])
+        files = {entry["symbol"]: (_instrument(entry), folder / entry["file"]) for entry in content["instruments"]}
         return _Manifest(name=content["name"], timeframe=content["timeframe"], files=files)
     except KeyError as missing:
         raise InvalidData(f"{path}: {missing} is missing") from None
@@ -130,38 +163,32 @@ def _manifest_of_file(path: Path) -> _Manifest:
         )
     symbol = f"{match['base']}-{match['quote']}"
     instrument = Instrument(symbol=symbol, base=match["base"], quote=match["quote"])
-    return _Manifest(name=path.name, timeframe=match["timeframe"], files=((instrument, path),))
+    return _Manifest(name=path.name, timeframe=match["timeframe"], files={symbol: (instrument, path)})
 
 
-def _chosen(manifest: _Manifest, symbols: Sequence[str] | None) -> tuple[tuple[Instrument, Path], ...]:
+def _chosen(found: _Manifest | _Imported, symbols: Sequence[str] | None) -> tuple[Instrument, ...]:
     """Sorted by symbol, so that a dataset does not depend on the order in which symbols were asked for."""
-    by_symbol = {instrument.symbol: (instrument, path) for instrument, path in manifest.files}
+    by_symbol = found.instruments
     for symbol in symbols or ():
         if symbol not in by_symbol:
-            raise UnknownName(f"dataset {manifest.name} has no {symbol!r}{nearest(symbol, by_symbol)}")
+            raise UnknownName(f"dataset {found.name} has no {symbol!r}{nearest(symbol, by_symbol)}")
     return tuple(by_symbol[symbol] for symbol in sorted(set(symbols or by_symbol)))
 
 
-def _read(path: Path, instrument: Instrument, timeframe: str) -> Bars:
-    table = BarTable(instrument=instrument, timeframe=timeframe, source=path.name)
-    table.read(_text(path).splitlines())
-    return Bars.of_events(table.finish())
+def _read_csv(path: Path, instrument: Instrument, timeframe: str) -> Bars:
+    # Imported here because pyarrow takes longer to import than this package needs to find a dataset.
+    from n1v1_research.datasets.checking import check, refusal
+    from n1v1_research.datasets.sources import OWN_CSV, read_table
+
+    table = read_table(path, OWN_CSV)
+    checked = check([table], instrument, timeframe, OWN_CSV)
+    if checked.bad_rows:
+        raise InvalidData(refusal(path.name, checked.bad_rows))
+    return checked.bars
 
 
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
-        raise InvalidData(f"{path.name}: the file is damaged: {problem}") from problem
-    except UnicodeDecodeError as problem:
-        raise InvalidData(f"{path.name}: the file is not UTF-8 text: {problem}") from problem
-    except OSError as problem:
-        raise InvalidData(f"{path.name}: the file cannot be read: {problem}") from problem
-
-
-def _between(bars: Bars, first_ns: int, end_ns: int | None, path: Path) -> Bars:
+def _between(bars: Bars, first_ns: int, end_ns: int | None, what: str) -> Bars:
     kept = bars.between(first_ns, end_ns)
     if not len(kept):
-        raise InvalidData(f"{path.name}: no bars between the start and the end that were asked for")
+        raise InvalidData(f"{what}: no bars between the start and the end that were asked for")
     return kept

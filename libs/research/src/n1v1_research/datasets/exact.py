@@ -1,0 +1,149 @@
+"""Whole columns of decimal numbers as integer units of a power of ten, exactly; every value that is none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+from numpy.typing import NDArray
+
+from n1v1.errors import InvalidData, InvalidValue
+from n1v1.values import decimal_places, to_units
+from n1v1_research.datasets.columns import Column
+
+ArrowColumn = Any
+"""A pyarrow.ChunkedArray; the package has no types."""
+
+SHORTEST_IS_UNIQUE_BELOW = 1e15
+"""A decimal of at most 15 digits is the only one of at most 15 that its nearest float stands for (IEEE 754 binary64:
+DBL_DIG is 15), so it is the shortest one that reads back as that float: what repr writes."""
+
+_WIDE = Context(prec=400)
+
+
+@dataclass(frozen=True)
+class Units:
+    """values: 0 where there is a complaint. complaints: by row. rounded: how many values were finer than the unit."""
+
+    values: Column
+    complaints: Mapping[int, str]
+    rounded: int = 0
+
+
+def units_of(column: ArrowColumn, unit: Decimal, *, what: str, rounds: bool = False) -> Units:
+    """Every value of a column of texts, decimals, integers or floats as a whole number of `unit`, as `to_units` has it.
+
+    A float is read by its shortest decimal form. Not whole, not a number, negative, missing or too large for int64 is a
+    complaint; with `rounds` what is finer than the unit is rounded half to even instead, and counted.
+    """
+    if pa.types.is_float64(column.type):
+        return _of_floats(column.to_numpy(), unit, what=what, rounds=rounds)
+    texts = column.cast(pa.string())
+    values = _of_plain_texts(texts, decimal_places(unit))
+    if values is not None:
+        return Units(values, {})
+    return _one_by_one(texts.to_pylist(), np.zeros(len(texts), dtype=np.int64), range(len(texts)), unit, what, rounds)
+
+
+def on_grid(values: NDArray[np.float64], places: int) -> NDArray[np.bool_]:
+    """Which floats have a shortest decimal form of at most 15 digits, `places` of them behind the point."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = np.rint(values * 10.0**places)
+        # Dividing by an exact power of ten gives the float nearest to the decimal: equal, it is that decimal's float.
+        is_exact: NDArray[np.bool_] = (np.abs(scaled) < SHORTEST_IS_UNIQUE_BELOW) & (scaled / 10.0**places == values)
+    return is_exact
+
+
+def _of_floats(values: NDArray[np.float64], unit: Decimal, *, what: str, rounds: bool) -> Units:
+    places = decimal_places(unit)
+    is_exact = on_grid(values, places) & (values >= 0)
+    units = np.rint(np.where(is_exact, values, 0) * 10.0**places).astype(np.int64)
+    doubtful = np.flatnonzero(~is_exact).tolist()
+    texts = {row: repr(float(values[row])) for row in doubtful}
+    return _one_by_one(texts, units, doubtful, unit, what, rounds)
+
+
+def _of_plain_texts(texts: ArrowColumn, places: int) -> Column | None:
+    """None when one of them needs a closer look: no number, negative, too fine or too large.
+
+    A decimal128 of `places` digits behind the point is kept as the integer that we want, in 16 bytes.
+    """
+    if texts.null_count:
+        return None
+    try:
+        decimals = texts.cast(pa.decimal128(38, places)).combine_chunks()
+    except pa.ArrowInvalid:
+        return None
+    words = np.frombuffer(decimals.buffers()[1], dtype="<i8").reshape(-1, 2)[decimals.offset :][: len(decimals)]
+    low, high = words[:, 0], words[:, 1]
+    return np.ascontiguousarray(low) if not high.any() and bool((low >= 0).all()) else None
+
+
+def _one_by_one(
+    texts: Any, units: Column, rows: Iterable[int], unit: Decimal, what: str, rounds: bool
+) -> Units:  # texts: what can be asked for the text of a row
+    complaints, rounded = {}, 0
+    for row in rows:
+        try:
+            units[row], was_rounded = _units(texts[row], unit, what, rounds)
+            rounded += was_rounded
+        except (InvalidData, InvalidValue) as problem:
+            complaints[row] = str(problem)
+    return Units(units, complaints, rounded)
+
+
+def _units(text: str | None, unit: Decimal, what: str, rounds: bool) -> tuple[int, bool]:
+    value = number(text, what=what)
+    if value < 0:
+        raise InvalidData(f"{what} {text} is negative")
+    if not rounds:
+        return to_units(value, unit, what=what), False
+    rounded = value.quantize(unit, rounding=ROUND_HALF_EVEN, context=_WIDE)
+    return to_units(rounded, unit, what=what), rounded != value
+
+
+def number(text: str | None, *, what: str) -> Decimal:
+    """Raises InvalidData for anything but a finite number."""
+    if text is None or not text.strip():
+        raise InvalidData(f"{what} is missing")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise InvalidData(f"{what} {text!r} is not a number") from None
+    if not value.is_finite():
+        raise InvalidData(f"{what} {text!r} is not a number")
+    return value
+
+
+def places_needed(columns: Iterable[ArrowColumn], *, at_most: int, for_nearly_all: float = 0.9) -> int:
+    """Digits behind the point that every value of the columns can be written with.
+
+    Where some need more than `at_most` (the noise of a sum of floats), those that `for_nearly_all` of the values need.
+    """
+    columns = list(columns)
+    for places in range(at_most + 1):
+        if all(_all_fit(column, places) for column in columns):
+            return places
+    needed = np.sort([places for column in columns for places in _places(column)])
+    if not len(needed):
+        return 0
+    return int(min(at_most, needed[int(np.ceil(for_nearly_all * len(needed))) - 1]))
+
+
+def _all_fit(column: ArrowColumn, places: int) -> bool:
+    if pa.types.is_float64(column.type):
+        return bool(on_grid(column.to_numpy(), places).all())
+    return _of_plain_texts(column.cast(pa.string()), places) is not None
+
+
+def _places(column: ArrowColumn) -> Iterable[int]:
+    for value in column.to_pylist():
+        try:
+            exponent = number(None if value is None else str(value), what="value").normalize().as_tuple().exponent
+        except InvalidData:  # whoever converts it will complain
+            continue
+        yield max(0, -int(exponent))
