@@ -49,8 +49,8 @@ def test_start_is_inclusive_and_end_is_exclusive() -> None:
 
 
 def test_the_id_depends_on_the_bars_and_not_on_the_order_of_the_symbols(whole: Dataset) -> None:
-    period = {"start": "2021-01-01", "end": "2021-02-01"}
-    one, other = (load("coinbase-4h", symbols=s, **period) for s in (["BTC-USD", "ETH-USD"], ["ETH-USD", "BTC-USD"]))
+    orders = (["BTC-USD", "ETH-USD"], ["ETH-USD", "BTC-USD"])
+    one, other = (load("coinbase-4h", symbols=order, start="2021-01-01", end="2021-02-01") for order in orders)
     assert one.id == other.id != whole.id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, reduce
 
 import numpy as np
@@ -14,28 +15,19 @@ from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.gaps import all_gaps
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Bars of one timeframe for some symbols, each on its instrument's grid. Nothing of it may be changed.
+    """Bars of one timeframe for some symbols, each on its instrument's grid.
 
-    bars: by symbol, oldest first, as columns or one by one. gaps: in time order, all those between the bars when they
-    are not given; the bars around a gap are as they were recorded.
+    series: by symbol, oldest first; as columns, or one by one as tests write them. recorded_gaps: None: those between
+    the bars.
     """
 
-    def __init__(
-        self,
-        name: str,
-        timeframe: str,
-        instruments: tuple[Instrument, ...],
-        bars: Mapping[str, Bars | Sequence[BarClosed]],
-        gaps: Sequence[GapFound] | None = None,
-    ) -> None:
-        self.name = name
-        self.timeframe = timeframe
-        self.instruments = instruments
-        self._series = {
-            symbol: given if isinstance(given, Bars) else Bars.of_events(given) for symbol, given in bars.items()
-        }
-        self._given_gaps = gaps
+    name: str
+    timeframe: str
+    instruments: tuple[Instrument, ...]
+    series: Mapping[str, Bars | Sequence[BarClosed]]
+    recorded_gaps: Sequence[GapFound] | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{symbol}: {len(self.columns(symbol)):,} bars" for symbol in self.symbols)
@@ -43,7 +35,7 @@ class Dataset:
 
     def columns(self, symbol: str) -> Bars:
         """The bars of one symbol as columns. Raises KeyError for a symbol that the dataset does not have."""
-        return self._series[symbol]
+        return self._columns[symbol]
 
     @cached_property
     def id(self) -> str:
@@ -58,11 +50,13 @@ class Dataset:
     @cached_property
     def bars(self) -> Mapping[str, tuple[BarClosed, ...]]:
         """The bars one by one, by symbol. They are made on the first use; `columns` costs nothing."""
-        return {symbol: bars.events(symbol, self.timeframe) for symbol, bars in self._series.items()}
+        return {symbol: bars.events(symbol, self.timeframe) for symbol, bars in self._columns.items()}
 
     @cached_property
     def gaps(self) -> tuple[GapFound, ...]:
-        return all_gaps(self._series, self.timeframe) if self._given_gaps is None else tuple(self._given_gaps)
+        """In time order; the bars around a gap are as they were recorded."""
+        found = all_gaps(self._columns, self.timeframe) if self.recorded_gaps is None else self.recorded_gaps
+        return tuple(found)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -82,8 +76,14 @@ class Dataset:
     @cached_property
     def close_times(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Every close time that has a bar, oldest first, in nanoseconds UTC."""
-        closes = [bars.close_ns for bars in self._series.values()]
+        closes = [bars.close_ns for bars in self._columns.values()]
         return reduce(np.union1d, closes, np.empty(0, dtype=np.int64))
+
+    @cached_property
+    def _columns(self) -> dict[str, Bars]:
+        return {
+            symbol: given if isinstance(given, Bars) else Bars.of_events(given) for symbol, given in self.series.items()
+        }
 
     @cached_property
     def _by_close(self) -> dict[int, tuple[BarClosed, ...]]:

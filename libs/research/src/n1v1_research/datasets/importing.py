@@ -66,7 +66,7 @@ def import_files(
             name=name,
             timeframe=timeframe,
             instruments=tuple(one.instrument for one in imported),
-            bars={one.instrument.symbol: one.checked.bars for one in imported},
+            series={one.instrument.symbol: one.checked.bars for one in imported},
         ),
         sources=tuple(source for one in imported for source in one.sources),
         skipped=tuple(bad_row for one in imported for bad_row in one.checked.bad_rows),

@@ -103,7 +103,7 @@ def load(
         bars[instrument.symbol] = _between(whole, first_ns, end_ns, f"{found.name} {instrument.symbol}")
     if problems:
         raise InvalidData("\n".join(problems))
-    return Dataset(name=found.name, timeframe=found.timeframe, instruments=chosen, bars=bars)
+    return Dataset(name=found.name, timeframe=found.timeframe, instruments=chosen, series=bars)
 
 
 def instruments(

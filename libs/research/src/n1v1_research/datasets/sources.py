@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from pyarrow import csv as arrow_csv
-from pyarrow import feather, parquet
 
 from n1v1.errors import InvalidData
 from n1v1_research.datasets.columns import Column
@@ -91,15 +90,21 @@ def read_table(path: Path, reading: Reading) -> RawTable:
         if name.endswith(CSV_ENDINGS):
             return _read_csv(path, reading)
         if name.endswith(PARQUET_ENDINGS):
-            return _of_arrow(path, parquet.read_table(path), reading)
+            return _of_arrow(path, _parquet(path), reading)
         if name.endswith(FEATHER_ENDINGS):
-            return _of_arrow(path, feather.read_table(path), reading)
+            return _of_arrow(path, pa.ipc.open_file(path).read_all(), reading)
     except OSError as problem:
         raise InvalidData(f"{path.name}: the file cannot be read: {problem}") from problem
     except pa.ArrowInvalid as problem:
         raise InvalidData(f"{path.name}: the file is damaged or of another kind: {problem}") from problem
     endings = ", ".join([*CSV_ENDINGS, *PARQUET_ENDINGS, *FEATHER_ENDINGS])
     raise InvalidData(f"{path.name}: expected a file of bars that ends in one of {endings}")
+
+
+def _parquet(path: Path) -> ArrowColumn:
+    from pyarrow import parquet  # here, because it takes as long to import as all the rest, and CSV does not need it
+
+    return parquet.read_table(path)
 
 
 def _of_arrow(path: Path, table: ArrowColumn, reading: Reading) -> RawTable:
