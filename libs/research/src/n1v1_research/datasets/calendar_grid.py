@@ -10,4 +10,4 @@ _MONDAY_NS = 4 * timeframe_ns("1d")
 
 def grid_start_ns(timeframe: str) -> int:
     """A moment at which a bar of the timeframe begins; the others are whole periods away from it."""
-    return _MONDAY_NS if timeframe.endswith("w") else 0
+    return 0 if timeframe_ns(timeframe) % timeframe_ns("1w") else _MONDAY_NS

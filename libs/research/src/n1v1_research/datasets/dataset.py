@@ -13,6 +13,7 @@ from n1v1.events import BarClosed, GapFound
 from n1v1.values import Instrument
 from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.gaps import all_gaps
+from n1v1_research.datasets.resampling import IncompleteBar, Resampled, resample
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +58,22 @@ class Dataset:
         """In time order; the bars around a gap are as they were recorded."""
         found = all_gaps(self._columns, self.timeframe) if self.recorded_gaps is None else self.recorded_gaps
         return tuple(found)
+
+    def resampled(self, timeframe: str) -> Dataset:
+        """The same in bars of a higher timeframe, each once its period is over (see resampling.py).
+
+        Raises InvalidValue when these bars cannot make up bars of `timeframe`. Which of them lack bars, and how many,
+        `incomplete_bars` says.
+        """
+        series = {symbol: made.bars for symbol, made in self._resampled(timeframe).items()}
+        return Dataset(f"{self.name}-{timeframe}", timeframe, self.instruments, series)
+
+    def incomplete_bars(self, timeframe: str) -> tuple[IncompleteBar, ...]:
+        """The bars of `resampled` that lack bars of this dataset, by symbol and then by time."""
+        return tuple(bar for made in self._resampled(timeframe).values() for bar in made.incomplete)
+
+    def _resampled(self, timeframe: str) -> dict[str, Resampled]:
+        return {s: resample(bars, s, self.timeframe, timeframe) for s, bars in self._columns.items()}
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
@@ -13,15 +14,14 @@ from numpy.typing import NDArray
 
 from n1v1.errors import InvalidData, InvalidValue
 from n1v1.values import decimal_places, to_units
+from n1v1_research.datasets.arrow import ArrowColumn, values_of
 from n1v1_research.datasets.columns import Column
-
-ArrowColumn = Any
-"""A pyarrow.ChunkedArray; the package has no types."""
 
 SHORTEST_IS_UNIQUE_BELOW = 1e15
 """A decimal of at most 15 digits is the only one of at most 15 that its nearest float stands for (IEEE 754 binary64:
 DBL_DIG is 15), so it is the shortest one that reads back as that float: what repr writes."""
 
+_DECIMAL128 = np.dtype([("low", "<i8"), ("high", "<i8")])
 _WIDE = Context(prec=400)
 
 
@@ -41,7 +41,7 @@ def units_of(column: ArrowColumn, unit: Decimal, *, what: str, rounds: bool = Fa
     complaint; with `rounds` what is finer than the unit is rounded half to even instead, and counted.
     """
     if pa.types.is_float64(column.type):
-        return _of_floats(column.to_numpy(), unit, what=what, rounds=rounds)
+        return _of_floats(_floats(column), unit, what=what, rounds=rounds)
     texts = column.cast(pa.string())
     values = _of_plain_texts(texts, decimal_places(unit))
     if values is not None:
@@ -75,12 +75,16 @@ def _of_plain_texts(texts: ArrowColumn, places: int) -> Column | None:
     if texts.null_count:
         return None
     try:
-        decimals = texts.cast(pa.decimal128(38, places)).combine_chunks()
+        words = values_of(texts.cast(pa.decimal128(38, places)), _DECIMAL128)
     except pa.ArrowInvalid:
         return None
-    words = np.frombuffer(decimals.buffers()[1], dtype="<i8").reshape(-1, 2)[decimals.offset :][: len(decimals)]
-    low, high = words[:, 0], words[:, 1]
-    return np.ascontiguousarray(low) if not high.any() and bool((low >= 0).all()) else None
+    fits = not words["high"].any() and bool((words["low"] >= 0).all())
+    return np.ascontiguousarray(words["low"]) if fits else None
+
+
+def _floats(column: ArrowColumn) -> NDArray[np.float64]:
+    """Missing values as NaN."""
+    return values_of(column.fill_null(math.nan) if column.null_count else column, "<f8")
 
 
 def _one_by_one(
@@ -136,7 +140,7 @@ def places_needed(columns: Iterable[ArrowColumn], *, at_most: int, for_nearly_al
 
 def _all_fit(column: ArrowColumn, places: int) -> bool:
     if pa.types.is_float64(column.type):
-        return bool(on_grid(column.to_numpy(), places).all())
+        return bool(on_grid(_floats(column), places).all())
     return _of_plain_texts(column.cast(pa.string()), places) is not None
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 from n1v1.errors import InvalidData, InvalidValue
 from n1v1.values import INT64_MAX, Instrument, decimal_places
+from n1v1_research.datasets.arrow import values_of
 from n1v1_research.datasets.exact import places_needed
 from n1v1_research.datasets.sources import RawTable
 
@@ -99,7 +100,7 @@ def _highest(tables: Sequence[RawTable]) -> Decimal:
     for table in tables:
         column = table.columns["high"]
         try:
-            values = column.cast(pa.float64()).to_numpy()
+            values = values_of(column.cast(pa.float64()).fill_null(0.0), "<f8")
         except pa.ArrowInvalid:  # some are no numbers: they will be named when the column is converted
             values = np.array([_float(value) for value in column.to_pylist()])
         finite = values[np.isfinite(values)]

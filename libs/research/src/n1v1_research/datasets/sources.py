@@ -16,8 +16,8 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from pyarrow import csv as arrow_csv
 
 from n1v1.errors import InvalidData
+from n1v1_research.datasets.arrow import ArrowColumn
 from n1v1_research.datasets.columns import Column
-from n1v1_research.datasets.exact import ArrowColumn
 from n1v1_research.datasets.moments import zone_named
 from n1v1_research.datasets.time_columns import TimeUnit
 

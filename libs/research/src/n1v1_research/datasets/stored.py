@@ -18,6 +18,7 @@ from typing import Any
 from n1v1.errors import InvalidData
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
+from n1v1_research.datasets.arrow import values_of
 from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.dataset import Dataset
 
@@ -73,7 +74,7 @@ def read_bars(entry: Entry, symbol: str) -> Bars:
     series = next(series for series in entry.series if series.instrument.symbol == symbol)
     try:
         table = parquet.read_table(entry.folder / series.file, columns=list(_STORED))
-        open_ns, *values = (table.column(name).combine_chunks().to_numpy() for name in _STORED)
+        open_ns, *values = (values_of(table.column(name), "<i8") for name in _STORED)
     except (OSError, pa.ArrowException) as problem:
         raise InvalidData(
             f"dataset {entry.name} ({entry.id[:12]}): {series.file} cannot be read: {problem}"

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 from n1v1.errors import InvalidData
+from n1v1_research.datasets.arrow import ArrowColumn, values_of
 from n1v1_research.datasets.columns import Column
-from n1v1_research.datasets.exact import ArrowColumn, Units, units_of
+from n1v1_research.datasets.exact import Units, units_of
 from n1v1_research.datasets.moments import moment_ns
 
 TimeUnit = Literal["auto", "s", "ms", "us", "ns", "iso"]
@@ -53,13 +54,19 @@ def _of_timestamps(column: ArrowColumn, zone: tzinfo) -> Units:
         raise InvalidData(f"a column of {column.type} holds no moments")
     is_placed = getattr(column.type, "tz", None) is not None
     try:
-        values = column.cast(pa.timestamp("ns", "UTC" if is_placed else None)).cast(pa.int64()).fill_null(0).to_numpy()
+        nanoseconds = column.cast(pa.timestamp("ns", "UTC" if is_placed else None)).cast(pa.int64()).fill_null(0)
     except pa.ArrowInvalid as problem:
         raise InvalidData(f"time out of range: {problem}") from problem
-    complaints = dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "time is missing")
+    complaints = dict.fromkeys(_missing_rows(column), "time is missing")
     if is_placed or zone is UTC:
-        return Units(np.array(values), complaints)
-    return _placed(values, complaints, zone)
+        return Units(values_of(nanoseconds, "<i8"), complaints)
+    return _placed(values_of(nanoseconds, "<i8"), complaints, zone)
+
+
+def _missing_rows(column: ArrowColumn) -> list[int]:
+    if not column.null_count:
+        return []
+    return [row for row, is_missing in enumerate(column.is_null().to_pylist()) if is_missing]
 
 
 def _placed(values: Column, complaints: dict[int, str], zone: tzinfo) -> Units:
@@ -79,7 +86,7 @@ def _of_texts(texts: ArrowColumn, zone: tzinfo) -> Units:
     kinds = [pa.timestamp("ns", "UTC"), *([pa.timestamp("ns")] if zone is UTC else [])]
     for kind in kinds if texts.null_count == 0 else []:
         try:
-            return Units(np.array(texts.cast(kind).cast(pa.int64()).to_numpy()), {})
+            return Units(values_of(texts.cast(kind), "<i8"), {})
         except pa.ArrowInvalid:
             continue
     return _one_by_one(texts.to_pylist(), zone)
