@@ -129,9 +129,10 @@ async def test_orders_come_newest_first_and_one_can_be_looked_at(api: Api) -> No
     assert orders == sorted(orders, key=lambda order: order["timestamp"], reverse=True)
     sell = next(order for order in orders if order["side"] == "SELL")
     assert sell["pnl"] is not None
+    assert (sell["purpose"], sell["entry_id"], sell["stop_price"]) == ("EXIT", None, None)
     detail = await api.get(f"/api/v1/orders/{sell['id']}")
     assert (detail["status"], detail["trace_id"]) == ("FILLED", TRACE)
-    assert [step["what"] for step in detail["history"]] == ["SUBMITTED", "ACCEPTED"]
+    assert [step["what"] for step in detail["history"]] == ["SUBMITTED", "ACCEPTED", "FILLED"]
     assert Decimal(detail["fills"][0]["value"]) > 0
     assert detail["signal_reason"] == "fast average crossed below slow"
     assert detail["checks"][0]["passed"] is True

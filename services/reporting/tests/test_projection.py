@@ -31,7 +31,7 @@ def test_a_signal_and_a_note_are_both_verdicts_on_a_bar() -> None:
 def test_an_approval_is_a_decision_and_an_order(events: list[Event]) -> None:
     tables = Counter(row.table for event in events for row in rows_of(event))
     assert tables[Table.ORDERS] == tables[Table.FILLS] > 0
-    assert tables[Table.ORDER_EVENTS] == 2 * tables[Table.ORDERS]
+    assert tables[Table.ORDER_EVENTS] == 3 * tables[Table.ORDERS], "submitted, accepted, filled"
     assert tables[Table.VERDICTS] == 2 * tables[Table.EQUITY]
 
 

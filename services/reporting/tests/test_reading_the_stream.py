@@ -146,7 +146,8 @@ async def test_an_order_carries_the_trace_of_its_decision(
 
 
 async def test_the_schema_goes_back_and_forth(dsn: str, pool: asyncpg.Pool) -> None:
-    await roll_back(dsn, "reporting", [MIGRATIONS])
+    for _ in MIGRATIONS.iterdir():
+        await roll_back(dsn, "reporting", [MIGRATIONS])
     assert await pool.fetchval("SELECT to_regclass('reporting.fills')") is None
     await migrate(dsn, "reporting", [MIGRATIONS])
     assert await pool.fetchval("SELECT count(*) FROM fills") == 0

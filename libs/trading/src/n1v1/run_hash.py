@@ -28,11 +28,16 @@ from n1v1.events import (
     OrderUnknown,
     SignalRaised,
 )
+from n1v1.execution.legs import legs_of
+from n1v1.values import OrderType, Side
 
 DecisionRow = tuple[int, str, str, str, str, str, str, str, str]
 """bar_close_ns, instance, symbol, action, strength, reason, verdict, refusal reason or '', order id or ''"""
 OrderRow = tuple[str, str, str, str, int, str, int]
-"""order id, symbol, side, type, lots, final state, filled lots"""
+"""order id, symbol, side, type, lots as they were approved, final state, filled lots.
+
+The legs of an approved entry are orders as well, whatever became of the entry; their lots are those of the entry.
+"""
 FillRow = tuple[int, str, str, str, int, int, int, int]
 """ts_ns, order id, trade id, side, lots, ticks, value, fee"""
 EquityRow = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
@@ -50,7 +55,8 @@ HEARD_OF: dict[type[OrderEvent], str] = {
     OrderExpired: "EXPIRED",
     OrderUnknown: "UNKNOWN",
 }
-"""The word that each event leaves on its order. Fills leave lots instead."""
+"""The word that each event leaves on its order. Fills leave lots, and the last one DONE."""
+DONE = "FILLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +97,11 @@ def first_difference(one: RunRecords, other: RunRecords) -> str | None:
 def order_state(*, lots: int, filled_lots: int, heard: Set[str]) -> str:
     """How an order stands, from what was heard of it, in whatever order and however often it was heard.
 
-    A fill that arrives after a cancel still counts; an answer resolves an UNKNOWN.
+    A fill that arrives after a cancel still counts; an answer resolves an UNKNOWN. An order can be done with less than
+    its lots: a leg whose entry filled only in part.
     """
-    if filled_lots >= lots:
-        return "FILLED"
+    if filled_lots >= lots or DONE in heard:
+        return DONE
     for closed in ("REJECTED", "CANCELLED", "EXPIRED"):
         if closed in heard:
             return closed
@@ -113,7 +120,8 @@ def from_events(events: Iterable[Event]) -> RunRecords:
 
 @dataclass(slots=True)
 class _Order:
-    approved: OrderApproved | None = None
+    approved: tuple[str, Side, OrderType, int] | None = None
+    """symbol, side, type, lots"""
     heard: set[str] = field(default_factory=set)
 
 
@@ -131,15 +139,22 @@ class _Collected:
                 self.signals[event.id] = event
             case OrderApproved():
                 self.verdicts[event.signal_id] = event
-                self._order(event.order_id).approved = event
+                self._approve(event)
             case OrderRefused():
                 self.verdicts[event.signal_id] = event
             case OrderFilled():
                 self.fills[event.fill_id] = event
+                if event.is_final:
+                    self._order(event.order_id).heard.add(DONE)
             case OrderEvent():
                 self._order(event.order_id).heard.add(HEARD_OF[type(event)])
             case EquityMarked():
                 self.marks[event.ts_ns] = event
+
+    def _approve(self, event: OrderApproved) -> None:
+        self._order(event.order_id).approved = (event.symbol, event.side, event.type, event.lots)
+        for leg in legs_of(event):
+            self._order(leg.order_id).approved = (event.symbol, leg.side, leg.type, leg.lots)
 
     def _order(self, order_id: str) -> _Order:
         return self.orders.setdefault(order_id, _Order())
@@ -157,12 +172,12 @@ class _Collected:
         for fill in self.fills.values():
             filled[fill.order_id] = filled.get(fill.order_id, 0) + fill.lots
         for order_id, order in self.orders.items():
-            approved = order.approved
-            if approved is None:
+            if order.approved is None:
                 raise ValueError(f"order {order_id} was never approved: events of the run are missing")
-            lots, done = approved.lots, filled.get(order_id, 0)
+            symbol, side, type_, lots = order.approved
+            done = filled.get(order_id, 0)
             state = order_state(lots=lots, filled_lots=done, heard=order.heard)
-            yield (order_id, approved.symbol, approved.side.value, approved.type.value, lots, state, done)
+            yield (order_id, symbol, side.value, type_.value, lots, state, done)
 
 
 def decision_row(signal: SignalRaised, verdict: OrderApproved | OrderRefused | None) -> DecisionRow:

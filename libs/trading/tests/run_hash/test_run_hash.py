@@ -10,6 +10,7 @@ import pytest
 
 from n1v1.events import (
     Action,
+    Bracket,
     EquityMarked,
     Event,
     OrderAccepted,
@@ -183,6 +184,7 @@ def test_one_unit_of_money_more_is_another_hash_and_the_difference_is_named() ->
         (3, ("ACCEPTED", "CANCELLED"), "CANCELLED"),
         (10, ("ACCEPTED", "CANCELLED"), "FILLED"),
         (0, ("REJECTED",), "REJECTED"),
+        (3, ("ACCEPTED", "FILLED"), "FILLED"),
     ],
 )
 def test_the_state_of_an_order_follows_from_what_was_heard(filled: int, heard: tuple[str, ...], state: str) -> None:
@@ -204,3 +206,25 @@ def test_an_order_nobody_approved_means_that_events_are_missing() -> None:
     )
     with pytest.raises(ValueError, match="o-1 was never approved"):
         from_events([cancelled])
+
+
+def test_the_legs_of_an_approved_entry_are_orders_whatever_becomes_of_it() -> None:
+    protected = replace(APPROVED, bracket=Bracket(stop_ticks=850, target_ticks=990))
+    assert from_events([protected]).orders == (
+        ("o-1", "BTC-USD", "BUY", "MARKET", 5000, "APPROVED", 0),
+        ("o-1-stop", "BTC-USD", "SELL", "STOP", 5000, "APPROVED", 0),
+        ("o-1-target", "BTC-USD", "SELL", "LIMIT", 5000, "APPROVED", 0),
+    )
+    trailing = replace(APPROVED, bracket=Bracket(trail_ppb=20_000_000))
+    assert [row[3] for row in from_events([trailing]).orders] == ["MARKET", "TRAILING_STOP"]
+
+
+def test_a_leg_is_filled_when_its_last_fill_says_so_though_its_lots_were_more() -> None:
+    protected = replace(APPROVED, bracket=Bracket(stop_ticks=850))
+    partial = replace(FILL, lots=2000, is_final=False)
+    stopped = replace(FILL, id="fill:2", fill_id=FillId("2"), order_id=OrderId("o-1-stop"), side=Side.SELL, lots=2000)
+    rows = from_events([protected, ACCEPTED, partial, stopped]).orders
+    assert [(row[0], *row[4:]) for row in rows] == [
+        ("o-1", 5000, "PARTIALLY_FILLED", 2000),
+        ("o-1-stop", 5000, "FILLED", 2000),
+    ]

@@ -24,8 +24,9 @@ from n1v1.events import (
     SignalRaised,
     SignalsComplete,
 )
+from n1v1.execution.legs import legs_of
 from n1v1.risk.reasons import Check
-from n1v1.run_hash import APPROVED, HEARD_OF, REFUSED
+from n1v1.run_hash import APPROVED, DONE, HEARD_OF, REFUSED
 
 
 class Table(StrEnum):
@@ -51,7 +52,7 @@ def rows_of(event: Event, trace_id: str = "") -> list[Row]:
     """What an event adds to the tables. trace_id: of the trace that its message belongs to, or empty."""
     match event:
         case OrderFilled():
-            return [_fill(event)]
+            return [_fill(event), _done(event)] if event.is_final else [_fill(event)]
         case OrderEvent():
             return [_order_event(event)]
         case OrderApproved() | OrderRefused():
@@ -71,7 +72,7 @@ def _said(event: SignalRaised | SignalsComplete) -> list[Row]:
 def _decided(event: OrderApproved | OrderRefused, trace_id: str) -> list[Row]:
     if isinstance(event, OrderRefused):
         return [_refusal(event, trace_id)]
-    return [_approval(event, trace_id), _order(event, trace_id)]
+    return [_approval(event, trace_id), _order(event, trace_id), *_legs(event, trace_id)]
 
 
 def _account(event: Event) -> list[Row]:
@@ -157,20 +158,49 @@ def _order(event: OrderApproved, trace_id: str) -> Row:
             "reference_ticks": event.reference_ticks,
             "decided_ns": event.ts_ns,
             "trace_id": trace_id,
+            "purpose": event.purpose.value,
+            "entry_id": None,
+            "stop_ticks": None,
+            "trail_ppb": None,
         },
     )
 
 
+def _legs(event: OrderApproved, trace_id: str) -> list[Row]:
+    """The orders that protect an entry, approved with it."""
+    entry = _order(event, trace_id).values
+    return [
+        Row(
+            Table.ORDERS,
+            {
+                **entry,
+                "order_id": leg.order_id,
+                "side": leg.side.value,
+                "type": leg.type.value,
+                "lots": leg.lots,
+                "limit_ticks": leg.limit_ticks,
+                "purpose": leg.purpose.value,
+                "entry_id": event.order_id,
+                "stop_ticks": leg.stop_ticks,
+                "trail_ppb": leg.trail_ppb,
+            },
+        )
+        for leg in legs_of(event)
+    ]
+
+
 def _order_event(event: OrderEvent) -> Row:
+    return _heard(event, HEARD_OF[type(event)], _order_event_detail(event))
+
+
+def _done(event: OrderFilled) -> Row:
+    return _heard(event, DONE, f"trade {event.trade_id} was the last")
+
+
+def _heard(event: OrderEvent, word: str, detail: str) -> Row:
     return Row(
         Table.ORDER_EVENTS,
-        {
-            "event_id": event.id,
-            "order_id": event.order_id,
-            "ts_ns": event.ts_ns,
-            "word": HEARD_OF[type(event)],
-            "detail": _order_event_detail(event),
-        },
+        {"event_id": event.id, "order_id": event.order_id, "ts_ns": event.ts_ns, "word": word, "detail": detail},
     )
 
 

@@ -24,6 +24,16 @@ LEFT JOIN LATERAL (SELECT equity FROM equity WHERE account = o.account AND ts_ns
                    ORDER BY ts_ns LIMIT 1) m ON true
 """
 
+# The venue has them, and they are not done.
+_PROTECTION = """
+SELECT o.* FROM orders o
+WHERE o.account = $1 AND o.entry_id IS NOT NULL
+  AND EXISTS (SELECT FROM order_events e WHERE e.order_id = o.order_id AND e.word = 'ACCEPTED')
+  AND NOT EXISTS (SELECT FROM order_events e WHERE e.order_id = o.order_id
+                  AND e.word IN ('FILLED', 'REJECTED', 'CANCELLED', 'EXPIRED'))
+ORDER BY o.symbol, o.decided_ns, o.order_id
+"""
+
 _RUN_DECISIONS = """
 SELECT v.bar_close_ns, v.instance, v.symbol, v.action, v.strength, v.reason, coalesce(d.verdict, 'PENDING') AS verdict,
        coalesce(d.refusal, '') AS refusal, coalesce(d.order_id, '') AS order_id
@@ -149,6 +159,10 @@ class Queries:
 
     async def positions(self) -> Sequence[asyncpg.Record]:
         return await self.pool.fetch("SELECT * FROM positions WHERE account = $1 ORDER BY symbol", self.account)
+
+    async def protection(self) -> Sequence[asyncpg.Record]:
+        """Orders at the venue that protect a position, or will when their entry fills."""
+        return await self.pool.fetch(_PROTECTION, self.account)
 
     async def equity(self, first_ns: int, end_ns: int, points: int) -> Sequence[asyncpg.Record]:
         return await self.pool.fetch(_EQUITY, self.account, first_ns, end_ns, points)

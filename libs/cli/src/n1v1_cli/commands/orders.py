@@ -33,16 +33,17 @@ def run(args: argparse.Namespace) -> int:
 def _print(orders: list[dict[str, Any]]) -> None:
     from n1v1_cli.tables import coloured, decimal, print_table, time
 
-    columns = ("time (UTC)", "order", "symbol", "side", "status", "quantity", "price", "fee", "P&L", "strategy")
+    columns = ("time (UTC)", "order", "symbol", "side", "for", "status", "quantity", "price", "fee", "P&L", "strategy")
     rows = [
         (
             time(order["timestamp"]),
             order["id"],
             order["symbol"],
             order["side"],
+            order["purpose"].lower().replace("_", " "),
             order["status"],
             decimal(order["quantity"]),
-            decimal(order["price"]),
+            _price(order),
             decimal(order["fee"], 2),
             coloured(order["pnl"]),
             order["strategy"],
@@ -50,3 +51,13 @@ def _print(orders: list[dict[str, Any]]) -> None:
         for order in orders
     ]
     print_table(columns, rows, numbers=("quantity", "price", "fee", "P&L"))
+
+
+def _price(order: dict[str, Any]) -> str:
+    """What it was filled at; before that where it waits, marked as such."""
+    from n1v1_cli.tables import decimal
+
+    if order["price"] is not None:
+        return decimal(order["price"])
+    waits_at = order["limit_price"] or order["stop_price"]
+    return f"@ {decimal(waits_at)}" if waits_at is not None else decimal(None)

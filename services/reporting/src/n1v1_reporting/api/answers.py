@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from n1v1 import performance
 from n1v1.errors import UndefinedStatistic, nearest
 from n1v1.rounding import notional
 from n1v1.run_hash import REFUSED, RunRecords, hashes_by_kind, run_hash
-from n1v1.values import Instrument
+from n1v1.values import PPB, Instrument
 from n1v1_reporting.api import models
 from n1v1_reporting.api.errors import NotFound
 from n1v1_reporting.api.models import moment
@@ -103,10 +104,14 @@ class Answers:
     async def positions(self) -> models.Positions:
         mark = await self.queries.last_mark()
         marks = {symbol: ticks for symbol, _, ticks in json.loads(mark["positions"])} if mark else {}
-        rows = await self.queries.positions()
-        return models.Positions(
-            positions=[self._position(row, marks.get(row["symbol"])) for row in rows], quote=self._quote.quote
-        )
+        legs = await self.queries.protection()
+        positions = [
+            self._position(
+                row, marks.get(row["symbol"]), [leg for leg in legs if row["lots"] and leg["symbol"] == row["symbol"]]
+            )
+            for row in await self.queries.positions()
+        ]
+        return models.Positions(positions=positions, quote=self._quote.quote)
 
     async def equity(self, start_ns: int | None, end_ns: int | None, points: int) -> models.Equity:
         rows = await self.queries.equity(start_ns or 0, end_ns or END_OF_TIME_NS, points)
@@ -205,7 +210,11 @@ class Answers:
             "quantity": instrument.quantity(row["lots"]),
             "filled": instrument.quantity(filled),
             "price": average.quantize(instrument.tick_size) if average is not None else None,
-            "limit_price": instrument.price(row["limit_ticks"]) if row["limit_ticks"] is not None else None,
+            "limit_price": _price(instrument, row["limit_ticks"]),
+            "stop_price": _price(instrument, row["stop_ticks"]),
+            "trailing_distance": _fraction(row["trail_ppb"]),
+            "purpose": row["purpose"],
+            "entry_id": row["entry_id"],
             "fee": instrument.cash(row["fee"]),
             "pnl": instrument.cash(pnl) if pnl is not None else None,
             "equity": instrument.cash(after) if after is not None else None,
@@ -214,7 +223,7 @@ class Answers:
             "trace_id": row["trace_id"],
         }
 
-    def _position(self, row: asyncpg.Record, mark_ticks: int | None) -> models.Position:
+    def _position(self, row: asyncpg.Record, mark_ticks: int | None, legs: Sequence[asyncpg.Record]) -> models.Position:
         instrument, lots = self._instrument(row["symbol"]), row["lots"]
         value = notional(instrument, ticks=mark_ticks or 0, lots=lots)
         entry = instrument.cash(row["cost"]) / instrument.quantity(lots) if lots else None
@@ -222,11 +231,12 @@ class Answers:
             symbol=row["symbol"],
             quantity=instrument.quantity(lots),
             entry_price=entry.quantize(instrument.tick_size) if entry is not None else None,
-            mark_price=instrument.price(mark_ticks) if mark_ticks is not None else None,
+            mark_price=_price(instrument, mark_ticks),
             value=instrument.cash(value),
             unrealised_pnl=instrument.cash(value - row["cost"] if lots else 0),
             realised_pnl=instrument.cash(row["realised"]),
             fees=instrument.cash(row["fees"]),
+            protection=[_protection(instrument, leg) for leg in legs],
             timestamp=moment(row["ts_ns"]),
         )
 
@@ -286,6 +296,24 @@ def performance_of(numbers: performance.Summary, quote: Instrument) -> models.Pe
         largest_win=quote.cash(numbers.largest_win),
         largest_loss=quote.cash(numbers.largest_loss),
     )
+
+
+def _protection(instrument: Instrument, row: asyncpg.Record) -> models.Protection:
+    ticks = row["limit_ticks"] if row["limit_ticks"] is not None else row["stop_ticks"]
+    return models.Protection(
+        order_id=row["order_id"],
+        purpose=row["purpose"],
+        price=_price(instrument, ticks),
+        trailing_distance=_fraction(row["trail_ppb"]),
+    )
+
+
+def _price(instrument: Instrument, ticks: int | None) -> Decimal | None:
+    return None if ticks is None else instrument.price(ticks)
+
+
+def _fraction(ppb: int | None) -> float | None:
+    return None if ppb is None else ppb / PPB
 
 
 def _signal(row: asyncpg.Record) -> models.Signal:

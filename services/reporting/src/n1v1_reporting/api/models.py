@@ -70,6 +70,13 @@ class Order(Model):
     price: Amount | None
     """Average of its fills; None before the first."""
     limit_price: Amount | None
+    stop_price: Amount | None
+    """Where a stop triggers; of a trailing one where it began."""
+    trailing_distance: float | None
+    """Of a trailing stop: the fraction of the best price that it stays behind."""
+    purpose: str
+    entry_id: str | None
+    """The order whose position this one protects."""
     fee: Amount
     pnl: Amount | None
     """What the positions it closed gained after fees; None when it closed none."""
@@ -115,6 +122,16 @@ class OrderDetail(Order):
     history: list[Step]
 
 
+class Protection(Model):
+    """An order at the venue that closes the position when the market comes to it."""
+
+    order_id: str
+    purpose: str
+    price: Amount | None
+    """Of the stop or the target; None for a trailing stop that has no price of its own yet."""
+    trailing_distance: float | None
+
+
 class Position(Model):
     symbol: str
     quantity: Amount
@@ -125,6 +142,7 @@ class Position(Model):
     realised_pnl: Amount
     """Since the start, before fees."""
     fees: Amount
+    protection: list[Protection]
     timestamp: datetime
 
 
