@@ -11,7 +11,7 @@ ArrowColumn = Any
 """A pyarrow.ChunkedArray; the package has no types."""
 
 
-def values_of(column: ArrowColumn, dtype: str) -> NDArray[Any]:
+def values_of(column: ArrowColumn, dtype: str | np.dtype[Any]) -> NDArray[Any]:
     """The numbers of a column that has no nulls, as it lays them in memory. dtype: of that layout, such as '<i8'.
 
     pyarrow's own to_numpy imports pandas, which takes longer than reading a million bars.

@@ -1,8 +1,8 @@
 """Bars that never happened, as many as a benchmark or a test needs, drawn from bars that did.
 
 The method is the block bootstrap (Künsch 1989): blocks of consecutive returns are drawn with replacement, so that
-volatility keeps coming in clusters as long as a block. The mean log return is removed, so that a long series neither
-explodes nor dies.
+volatility keeps coming in clusters as long as a block. The mean log return of what was drawn is removed, so that the
+series ends where it began and a long one neither explodes nor dies.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def bootstrapped(source: Dataset, bars: int, seed: int, block: int = 240, *, sym
     """`bars` bars without a gap, from the recorded start of one symbol of `source` (its first, when none is named).
 
     Every bar drawn keeps its shape: its open, high and low relative to the close before it, and its volume. The closes
-    are chained from the first recorded one, with the mean log return of the source removed, and everything is rounded to
-    the tick. The same source, seed and block give the same bars on every machine with the same NumPy.
+    are chained from the first recorded one, and everything is rounded to the tick. The same source, seed and block give
+    the same bars on every machine with the same NumPy.
 
     Raises InvalidValue when the source has fewer bars than a block and one, or the chained price leaves what the
     instrument can express.
@@ -54,8 +54,9 @@ def _chained(recorded: Bars, drawn: NDArray[np.int64]) -> tuple[Floats, Floats, 
     """open, high, low, close in ticks, not yet whole."""
     logs = {name: np.log(getattr(recorded, name).astype(np.float64)) for name in ("open", "high", "low", "close")}
     before = logs["close"][drawn - 1]
-    mean = (logs["close"][-1] - logs["close"][0]) / (len(recorded) - 1)
-    returns = logs["close"][drawn] - before - mean
+    returns = logs["close"][drawn] - before
+    mean = returns.mean()
+    returns -= mean
     close = logs["close"][0] + np.cumsum(returns)
     previous = np.concatenate((logs["close"][:1], close[:-1]))
     opens, highs, lows = (np.exp(previous + logs[name][drawn] - before - mean) for name in ("open", "high", "low"))
@@ -87,6 +88,6 @@ def _check_range(series: Bars, instrument: Instrument) -> None:
     highest = int(series.high.max())
     if highest > instrument.ticks(instrument.max_price):
         raise InvalidValue(
-            f"the bootstrapped price of {instrument.symbol} reaches {instrument.price(highest)}, above the instrument's "
-            f"max_price {instrument.max_price}; draw fewer bars or use another seed"
+            f"the bootstrapped price of {instrument.symbol} reaches {instrument.price(highest)}, above its max_price "
+            f"{instrument.max_price}; draw fewer bars or use another seed"
         )
