@@ -165,19 +165,19 @@ def test_a_bar_that_opened_before_the_order_fills_nothing() -> None:
     assert len(venue.open_orders("main")) == 1
 
 
-def test_orders_of_all_symbols_compete_for_the_cash_in_the_order_of_arrival() -> None:
+def test_symbols_compete_for_the_cash_in_the_order_of_their_names() -> None:
     venue = venue_at(100, cash=240)
     venue.submit("main", order("eth", symbol="ETH-USD"))
     venue.submit("main", order("btc"))
 
-    eth, btc, rest = of_main(venue.advance([flat(2, 115), flat(2, 130, symbol="ETH-USD")]))
+    btc, eth, rest = of_main(venue.advance([flat(2, 130, symbol="ETH-USD"), flat(2, 115)]))
 
-    assert isinstance(eth, VenueFilled)
-    assert eth.value == 130 * USD, "the first takes 30 of the 40 that were free"
     assert isinstance(btc, VenueFilled)
-    assert btc.lots == BTC.lots("0.95652"), "the second has its own 100 and the last 10: 110 / 115"
+    assert btc.value == 115 * USD, "the first takes 15 of the 40 that were free"
+    assert isinstance(eth, VenueFilled)
+    assert eth.lots == ETH.lots("0.96153"), "the second has its own 100 and the last 25: 125 / 130"
     assert isinstance(rest, VenueClosed)
-    assert venue.balances("main")["ETH"].free == ETH.lots("1")
+    assert venue.balances("main")["BTC"].free == BTC.lots("1")
 
 
 def test_a_market_buy_after_a_gap_takes_whole_affordable_steps_and_the_rest_expires() -> None:

@@ -7,6 +7,7 @@ else, who is on the other side of each of our trades and may go as far below zer
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from n1v1.errors import InvalidValue, LedgerImbalance, UnknownName, nearest
@@ -25,7 +26,9 @@ NOTHING = Balance()
 
 
 class Holdings:
-    def __init__(self) -> None:
+    def __init__(self, shortable: Iterable[str] = ()) -> None:
+        """shortable: assets of which an account may hold less than nothing."""
+        self._shortable = frozenset(shortable)
         self._accounts: dict[str, dict[str, Balance]] = {}
         self._fees: dict[str, int] = defaultdict(int)
         self._market: dict[str, int] = defaultdict(int)
@@ -52,31 +55,29 @@ class Holdings:
     def issue(self, account: str, asset: str, amount: int) -> None:
         """Bring `amount` into the world: the opening balance of an account."""
         self._issued[asset] += amount
-        self._move(account, asset, free=amount)
+        self._move(account, asset, amount)
         self._check(asset)
 
-    def lock(self, account: str, asset: str, amount: int) -> bool:
-        """Set `amount` aside; False, and nothing changed, when less than that is free."""
-        if self._balance(account, asset).free < amount:
-            return False
-        self._move(account, asset, free=-amount, locked=amount)
-        self._check(asset)
-        return True
+    def arrange(self, account: str, asset: str, *, free: int) -> None:
+        """Say how much of what the account holds is free; the rest is locked.
 
-    def release(self, account: str, asset: str, amount: int) -> None:
-        self._move(account, asset, free=amount, locked=-amount)
+        Raises LedgerImbalance when either would fall below zero, or something came from nowhere.
+        """
+        old = self._balance(account, asset)
+        new = Balance(free, old.free + old.locked - free)
+        if new.locked < 0 or (new.free < 0 and asset not in self._shortable):
+            raise LedgerImbalance(f"{account} would hold {new} of {asset}; nothing may fall below zero")
+        self._accounts[account][asset] = new
         self._check(asset)
 
     def trade(self, account: str, instrument: Instrument, side: Side, *, lots: int, value: int, fee: int) -> None:
-        """Exchange `lots` for `value` with the market, out of what is free, and pay the fee in the quote."""
+        """Exchange `lots` for `value` with the market, and pay the fee in the quote; `arrange` follows."""
         base, quote = instrument.base, instrument.quote
-        self._move(account, base, free=side.sign * lots)
+        self._move(account, base, side.sign * lots)
         self._market[base] -= side.sign * lots
-        self._move(account, quote, free=-side.sign * value - fee)
+        self._move(account, quote, -side.sign * value - fee)
         self._market[quote] += side.sign * value
         self._fees[quote] += fee
-        self._check(base)
-        self._check(quote)
 
     def free(self, account: str, asset: str) -> int:
         return self._balance(account, asset).free
@@ -90,12 +91,9 @@ class Holdings:
     def _balance(self, account: str, asset: str) -> Balance:
         return self._of(account).get(asset, NOTHING)
 
-    def _move(self, account: str, asset: str, *, free: int = 0, locked: int = 0) -> None:
+    def _move(self, account: str, asset: str, amount: int) -> None:
         old = self._balance(account, asset)
-        new = Balance(old.free + free, old.locked + locked)
-        if new.free < 0 or new.locked < 0:
-            raise LedgerImbalance(f"{account} would hold {new} of {asset}; nothing may fall below zero")
-        self._accounts[account][asset] = new
+        self._accounts[account][asset] = Balance(old.free + amount, old.locked)
 
     def _check(self, asset: str) -> None:
         """Raises LedgerImbalance when an amount of `asset` came from nowhere or got lost."""

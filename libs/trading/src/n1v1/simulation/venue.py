@@ -1,18 +1,22 @@
 """The simulated venue: a matching engine over closed bars, in integers, without clock or chance.
 
-What it assumes, so that nobody has to guess what a backtest believed:
+What it assumes, so that nobody has to guess what a backtest believed, is told in docs/simulation.md. In short:
 
 - An order takes effect after the bar at which it was sent: nothing fills at a price that was already known.
-- A MARKET order fills whole at the open of its symbol's next bar, moved against the taker by the slippage.
+- A MARKET order fills at the open of its symbol's next bar, moved against the taker by the slippage.
 - A LIMIT order takes at an open which, slipped, beats its limit; an IOC or FOK order is decided at its first
   open. A GTC order otherwise rests and fills at its limit once a bar trades through it by at least one tick:
   a touch may have been somebody ahead of us in the queue.
-- Bars show no depth, so a fill is never limited by volume.
-- Orders are served in the order of arrival, over all symbols: they compete for the same cash.
+- A stop that the open has passed fills there; one that the bar reaches fills at its stop; both slipped.
+- If a bar reaches both the stop and the target of a list, what hurts comes first.
+- Bars of one time are matched symbol by symbol, in the order of names; within a symbol by arrival at the open and
+  by price along the bar's path.
 - Fees are paid in the quote currency on both sides, as Coinbase does, where the bundled data comes from
   (Binance charges what is received, so a BUY there pays in the base asset).
-- What a MARKET BUY may spend after a gap: what is locked for it and what else is free. If that is too little,
-  the affordable whole steps are filled and the rest expires.
+- What a BUY may spend after a gap: what is locked for it and what else is free. If that is too little, the
+  affordable whole steps are filled and the rest expires.
+
+The matching itself is `n1v1.simulation.matching`: kernels, which a compiled driver shares.
 """
 
 from __future__ import annotations
@@ -20,11 +24,9 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
-from n1v1 import rounding
 from n1v1.errors import InvalidData, InvalidValue
 from n1v1.events import (
     BarClosed,
@@ -37,28 +39,21 @@ from n1v1.events import (
     VenueReport,
 )
 from n1v1.ids import ClientOrderId
-from n1v1.simulation import rejections
+from n1v1.kernels import Record, new_record
+from n1v1.simulation import records, rejections
+from n1v1.simulation.accepting import accept
+from n1v1.simulation.assumptions import AssumptionCount, AssumptionCounts
 from n1v1.simulation.holdings import Balance, Holdings
-from n1v1.simulation.orders import OrderState, VenueOrder, VenueTrade
+from n1v1.simulation.markets import Book, SymbolMarket
+from n1v1.simulation.matching import cancel, match_bar, open_budget
+from n1v1.simulation.orders import VenueOrder, VenueTrade, new_order
 from n1v1.simulation.rejections import Rejection
-from n1v1.values import PPB, Instrument, Liquidity, OrderType, Side, TimeInForce
+from n1v1.simulation.rules import VenueRules
+from n1v1.values import Instrument, Liquidity
+
+__all__ = ["AccountReport", "SimulatedVenue", "VenueRules"]
 
 AccountReport = tuple[str, VenueReport]
-
-IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueRules:
-    """Costs, in parts per billion of the traded value (fee) and of the price (slippage)."""
-
-    fee_rate_ppb: int
-    slippage_ppb: int
-
-    def __post_init__(self) -> None:
-        for name in ("fee_rate_ppb", "slippage_ppb"):
-            if not 0 <= getattr(self, name) < PPB:
-                raise InvalidValue(f"{name} must be at least 0 and below {PPB}, got {getattr(self, name)}")
 
 
 class SimulatedVenue:
@@ -70,14 +65,19 @@ class SimulatedVenue:
         _refuse_mixed_units(self.instruments.values())
         self.clock_ns: int | None = None
         """The close of the last bars; None before the first, when the market is closed."""
-        self._holdings = Holdings()
-        self._last_close: dict[str, int] = {}
-        self._last_close_ns: dict[str, int] = {}
+        shortable = [instrument.base for instrument in self.instruments.values() if instrument.can_short]
+        self._holdings = Holdings(shortable)
+        self._markets = {symbol: SymbolMarket(instrument) for symbol, instrument in self.instruments.items()}
         self._orders: list[VenueOrder] = []
-        self._open: dict[str, dict[int, VenueOrder]] = {symbol: {} for symbol in self.instruments}
         self._by_client_id: dict[tuple[str, str, str], list[VenueOrder]] = {}
         self._trades: dict[tuple[str, str], list[VenueTrade]] = defaultdict(list)
         self._trade_count = 0
+        self._counts = AssumptionCounts()
+        self._late: list[AccountReport] = []
+        self._rules = rules.record()
+        self._bar: Record = new_record(records.BAR)
+        self._budget: Record = new_record(records.BUDGET)
+        self._happenings: list[Record] = []
 
     # --- commands ------------------------------------------------------------------------------------------
 
@@ -92,30 +92,50 @@ class SimulatedVenue:
 
     def submit(self, account: str, order: SubmitOrder) -> VenueAccepted | VenueRejected:
         """Accept or reject; nothing fills before the next bar. A rejected order uses up no order id."""
-        refused = self._refused(account, order)
-        if refused is not None:
-            return self._rejected(order.client_order_id, order.symbol, refused)
-        asset, amount = self._amount_to_lock(order)
-        if not self._holdings.lock(account, asset, amount):
-            return self._rejected(order.client_order_id, order.symbol, rejections.INSUFFICIENT_BALANCE)
-        accepted = self._book(account, order, locked=amount)
-        return VenueAccepted(
-            ts_ns=accepted.accepted_ns,
-            client_order_id=accepted.client_order_id,
-            symbol=accepted.symbol,
-            venue_order_id=accepted.venue_order_id,
-        )
+        return self._submit(account, (order,), has_working=False)[0]
 
-    def submit_list(self, account: str, orders: SubmitOrderList) -> list[VenueReport]:
+    def submit_list(self, account: str, orders: SubmitOrderList) -> list[VenueAccepted | VenueRejected]:
         """Accept or reject the list as a whole, with one report for each of its orders, the working one first."""
-        every = (*((orders.working,) if orders.working else ()), *orders.pending)
-        return [self._rejected(order.client_order_id, order.symbol, rejections.NO_LISTS) for order in every]
+        whole = (*((orders.working,) if orders.working is not None else ()), *orders.pending)
+        refused = rejections.refused_list(orders)
+        if refused is not None:
+            return self._rejected(whole, refused)
+        return self._submit(account, whole, has_working=orders.working is not None)
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueClosed | VenueRejected:
+        """As `cancel_list`, with the report of the named order; those of others come with the next bars."""
+        named, *others = self.cancel_list(account, symbol, client_order_id)
+        self._late += [(account, report) for report in others]
+        return named
+
+    def cancel_list(self, account: str, symbol: str, client_order_id: str) -> list[VenueClosed | VenueRejected]:
+        """Cancel an order and what ends with it, and report all of that, the named order first.
+
+        A leg takes its whole list with it. A working order that has filled nothing takes its legs; one that has
+        filled something leaves them to protect what it has filled.
+        """
         order = self.order(account, symbol, client_order_id)
         if order is None or not order.is_open:
-            return self._rejected(ClientOrderId(client_order_id), symbol, rejections.UNKNOWN_ORDER)
-        return self._close(order, OrderState.CANCELLED, ts_ns=self._now(), reason="cancelled by the client")
+            refused = rejections.UNKNOWN_ORDER
+            return [self._report_rejection(ClientOrderId(client_order_id), symbol, refused)]
+        market = self._markets[symbol]
+        book = market.books[account]
+        wallet = self._wallet(account, market)
+        index = book.records.index(order.record)
+        count = cancel(
+            market.instrument,
+            book.records,
+            len(book.records),
+            index,
+            self._now(),
+            self._rules,
+            wallet,
+            self._budget,
+            self._room_for(book),
+        )
+        reports = [self._closed(book.orders[each.order], each) for each in self._happenings[:count]]
+        self._after_change(account, market, book)
+        return sorted(reports, key=lambda report: report.client_order_id != client_order_id)
 
     def advance(self, bars: Sequence[BarClosed]) -> list[AccountReport]:
         """Match everything open against the bars that close at one time, and move the clock there.
@@ -124,15 +144,15 @@ class SimulatedVenue:
         ones, repeat a symbol or name one that is not traded here.
         """
         close_ns = self._checked_close(bars)
-        by_symbol = {bar.symbol: bar for bar in bars}
         reports: list[AccountReport] = []
-        for order in self._effective_orders(by_symbol):
-            reports += self._at_open(order, by_symbol[order.symbol])
-        for order in self._effective_orders(by_symbol):
-            reports += self._within_bar(order, by_symbol[order.symbol])
-        for bar in bars:
-            self._last_close[bar.symbol] = bar.close
-            self._last_close_ns[bar.symbol] = bar.ts_ns
+        if self._late:
+            reports, self._late = self._late, []
+        for bar in bars if len(bars) == 1 else sorted(bars, key=attrgetter("symbol")):
+            market = self._markets[bar.symbol]
+            if not (market.quiet_low < bar.low and bar.high < market.quiet_high and close_ns < market.quiet_until_ns):
+                reports += self._match(market, bar)
+            market.last_close = bar.close
+            market.last_close_ns = close_ns
         self.clock_ns = close_ns
         return reports
 
@@ -173,9 +193,9 @@ class SimulatedVenue:
 
     def open_orders(self, account: str, symbol: str | None = None) -> tuple[VenueOrder, ...]:
         """By arrival."""
-        books = self._open.values() if symbol is None else [self._open.get(symbol, {})]
-        found = (order for book in books for order in book.values() if order.account == account)
-        return tuple(sorted(found, key=attrgetter("number")))
+        markets = self._markets.values() if symbol is None else filter(None, [self._markets.get(symbol)])
+        books = filter(None, (market.books.get(account) for market in markets))
+        return tuple(sorted((order for book in books for order in book.orders), key=attrgetter("number")))
 
     def trades(self, account: str, symbol: str, from_id: int = 1) -> Sequence[VenueTrade]:
         """Executions with a number of at least `from_id`, oldest first."""
@@ -187,36 +207,96 @@ class SimulatedVenue:
         return self._holdings.balances(account)
 
     def last_close(self, symbol: str) -> int | None:
-        return self._last_close.get(symbol)
+        market = self._markets.get(symbol)
+        return None if market is None else market.last_close
+
+    def assumptions(self) -> Mapping[str, AssumptionCount]:
+        """How many executions each assumption decided, and what they traded: see `assumptions.Assumption`."""
+        return self._counts.all()
 
     def state_hash(self) -> str:
         """Equal for two venues when accounts, orders, executions and last prices are equal."""
         state = hashlib.blake2b(digest_size=16)
-        state.update(repr((self.clock_ns, sorted(self._last_close.items()), self._trade_count)).encode())
+        closes = [(symbol, self._markets[symbol].last_close) for symbol in sorted(self._markets)]
+        state.update(repr((self.clock_ns, closes, self._trade_count)).encode())
         for account in sorted(self.accounts):
             state.update(repr((account, sorted(self.balances(account).items()))).encode())
         for order in self._orders:
-            state.update(repr(order).encode())
+            state.update(repr(order.contents()).encode())
         for key in sorted(self._trades):
             state.update(repr(self._trades[key]).encode())
         return state.hexdigest()
 
     # --- accepting -----------------------------------------------------------------------------------------
 
-    def _refused(self, account: str, order: SubmitOrder) -> Rejection | None:
-        instrument = self.instruments.get(order.symbol)
-        if instrument is None:
-            return rejections.INVALID_SYMBOL
-        last_ticks = self._last_close.get(order.symbol)
-        if last_ticks is None:
-            return rejections.MARKET_IS_CLOSED
-        refused = rejections.refused_by_filters(order, instrument, last_ticks=last_ticks)
+    def _submit(
+        self, account: str, commands: Sequence[SubmitOrder], *, has_working: bool
+    ) -> list[VenueAccepted | VenueRejected]:
+        """One order, or the orders of one list, the working one first."""
+        refused = self._refused(account, commands)
         if refused is not None:
-            return refused
-        known = self.order(account, order.symbol, order.client_order_id)
-        return rejections.DUPLICATE_ORDER if known is not None and known.is_open else None
+            return self._rejected(commands, refused)
+        market = self._markets[commands[0].symbol]
+        assert market.last_close is not None, "otherwise the market is closed and the order refused"
+        book = market.book_of(account)
+        wallet = self._wallet(account, market)
+        orders = self._new_orders(account, commands, has_working=has_working)
+        first = len(book.records)
+        book.add(orders)
+        verdict = accept(
+            market.instrument,
+            book.records,
+            first,
+            len(book.records),
+            market.last_close,
+            self._now(),
+            self._rules,
+            wallet,
+        )
+        if verdict != records.ACCEPTED:
+            book.drop_from(first)
+            return self._rejected(commands, rejections.VERDICTS[verdict])
+        for order in orders:
+            self._orders.append(order)
+            self._by_client_id.setdefault((account, order.symbol, order.client_order_id), []).append(order)
+        self._after_change(account, market, book)
+        return [_accepted(order) for order in orders]
 
-    def _rejected(self, client_order_id: ClientOrderId, symbol: str, why: Rejection) -> VenueRejected:
+    def _refused(self, account: str, commands: Sequence[SubmitOrder]) -> Rejection | None:
+        names = set()
+        for command in commands:
+            market = self._markets.get(command.symbol)
+            if market is None:
+                return rejections.INVALID_SYMBOL
+            if market.last_close is None:
+                return rejections.MARKET_IS_CLOSED
+            refused = rejections.refused_parameters(command, market.instrument)
+            if refused is not None:
+                return refused
+            known = self.order(account, command.symbol, command.client_order_id)
+            if command.client_order_id in names or (known is not None and known.is_open):
+                return rejections.DUPLICATE_ORDER
+            names.add(command.client_order_id)
+        return None
+
+    def _new_orders(self, account: str, commands: Sequence[SubmitOrder], *, has_working: bool) -> list[VenueOrder]:
+        number = len(self._orders) + 1
+        list_number = number if len(commands) > 1 else 0
+        return [
+            new_order(
+                account,
+                command,
+                number=number + index,
+                list_number=list_number,
+                is_working=has_working and index == 0,
+            )
+            for index, command in enumerate(commands)
+        ]
+
+    def _rejected(self, commands: Sequence[SubmitOrder], why: Rejection) -> list[VenueAccepted | VenueRejected]:
+        return [self._report_rejection(command.client_order_id, command.symbol, why) for command in commands]
+
+    def _report_rejection(self, client_order_id: ClientOrderId, symbol: str, why: Rejection) -> VenueRejected:
         return VenueRejected(
             ts_ns=self.clock_ns or 0,
             client_order_id=client_order_id,
@@ -224,38 +304,6 @@ class SimulatedVenue:
             code=why.code,
             reason=why.reason,
         )
-
-    def _amount_to_lock(self, order: SubmitOrder) -> tuple[str, int]:
-        """(asset, amount): a SELL locks base; a BUY cash at its limit or the slipped last close, with fee."""
-        instrument = self.instruments[order.symbol]
-        if order.side is Side.SELL:
-            return instrument.base, order.lots
-        ticks = order.limit_ticks
-        if ticks is None:
-            ticks = self._slipped(self._last_close[order.symbol], order.side)
-        value = rounding.notional(instrument, ticks=ticks, lots=order.lots)
-        return instrument.quote, value + self._fee(value)
-
-    def _book(self, account: str, command: SubmitOrder, *, locked: int) -> VenueOrder:
-        now = self._now()
-        order = VenueOrder(
-            number=len(self._orders) + 1,
-            account=account,
-            client_order_id=command.client_order_id,
-            symbol=command.symbol,
-            side=command.side,
-            type=command.type,
-            time_in_force=command.time_in_force,
-            lots=command.lots,
-            limit_ticks=command.limit_ticks,
-            locked=locked,
-            accepted_ns=now,
-            updated_ns=now,
-        )
-        self._orders.append(order)
-        self._open[order.symbol][order.number] = order
-        self._by_client_id.setdefault((account, order.symbol, order.client_order_id), []).append(order)
-        return order
 
     def _now(self) -> int:
         if self.clock_ns is None:
@@ -270,100 +318,74 @@ class SimulatedVenue:
         close_ns = bars[0].ts_ns
         if self.clock_ns is not None and close_ns <= self.clock_ns:
             raise InvalidData(f"bars that close at {close_ns} do not follow the clock at {self.clock_ns}")
-        seen: set[str] = set()
         for bar in bars:
             if bar.ts_ns != close_ns:
                 raise InvalidData(f"the {bar.symbol} bar closes at {bar.ts_ns}, the others at {close_ns}")
-            if bar.symbol in seen or bar.symbol not in self.instruments:
-                raise InvalidData(f"a second bar of {bar.symbol}, or a bar of a symbol that is not traded here")
-            if bar.open_ns < self._last_close_ns.get(bar.symbol, bar.open_ns):
+            market = self._markets.get(bar.symbol)
+            if market is None:
+                raise InvalidData(f"a bar of {bar.symbol}, which is not traded here")
+            if bar.open_ns < market.last_close_ns:
                 raise InvalidData(f"the {bar.symbol} bar opens at {bar.open_ns}, before the last one closed")
-            seen.add(bar.symbol)
+        if len(bars) > 1 and len({bar.symbol for bar in bars}) < len(bars):
+            raise InvalidData(f"two bars of one symbol close at {close_ns}")
         return close_ns
 
-    def _effective_orders(self, bars: dict[str, BarClosed]) -> list[VenueOrder]:
-        """Open orders that were there when their bar opened, by arrival."""
-        found = [
-            order
-            for symbol, bar in bars.items()
-            for order in self._open[symbol].values()
-            if order.accepted_ns <= bar.open_ns
-        ]
-        return sorted(found, key=attrgetter("number"))
+    def _match(self, market: SymbolMarket, bar: BarClosed) -> Iterator[AccountReport]:
+        """Match every account that has orders of this symbol, in the order in which they first had one."""
+        _load_bar(self._bar, bar)
+        open_budget(self._bar, self._rules, self._budget)
+        for account, book in market.books.items():
+            if not book.orders:
+                continue
+            count = match_bar(
+                market.instrument,
+                book.records,
+                len(book.records),
+                self._bar,
+                self._rules,
+                self._wallet(account, market),
+                self._budget,
+                self._room_for(book),
+            )
+            yield from self._reports(account, market, book, count)
+            self._after_change(account, market, book)
 
-    def _at_open(self, order: VenueOrder, bar: BarClosed) -> list[AccountReport]:
-        """What the order takes at the open, and its end if it may not rest."""
-        ticks = self._slipped(bar.open, order.side)
-        if order.type is OrderType.MARKET:
-            return self._fill_affordable(order, ticks=ticks, ts_ns=bar.open_ns)
-        if _takes(order, ticks):
-            filled = self._fill(order, order.lots, ticks=ticks, ts_ns=bar.open_ns, liquidity=Liquidity.TAKER)
-            return [(order.account, filled)]
-        if order.time_in_force in IMMEDIATE:
-            return [(order.account, self._expire(order, ts_ns=bar.open_ns, reason="not fillable at the open"))]
-        return []
+    def _reports(self, account: str, market: SymbolMarket, book: Book, count: int) -> Iterator[AccountReport]:
+        for happening in self._happenings[:count]:
+            order = book.orders[happening.order]
+            if happening.kind == records.EXECUTED:
+                self._counts.add(happening)
+                yield account, self._filled(order, market.instrument, happening)
+            elif happening.kind == records.ENDED:
+                yield account, self._closed(order, happening)
+            elif happening.kind == records.TOUCHED:
+                self._counts.add(happening)
 
-    def _within_bar(self, order: VenueOrder, bar: BarClosed) -> list[AccountReport]:
-        """The fill of a resting order that the bar traded through: nobody knows when, so at its close."""
-        if order.limit_ticks is None or not _is_traded_through(order.side, order.limit_ticks, bar):
-            return []
-        filled = self._fill(order, order.lots, ticks=order.limit_ticks, ts_ns=bar.ts_ns, liquidity=Liquidity.MAKER)
-        return [(order.account, filled)]
-
-    def _fill_affordable(self, order: VenueOrder, *, ticks: int, ts_ns: int) -> list[AccountReport]:
-        lots = self._affordable(order, ticks) if order.side is Side.BUY else order.lots
-        reports: list[AccountReport] = []
-        if lots > 0:
-            filled = self._fill(order, lots, ticks=ticks, ts_ns=ts_ns, liquidity=Liquidity.TAKER)
-            reports.append((order.account, filled))
-        if order.is_open:
-            expired = self._expire(order, ts_ns=ts_ns, reason="the open is too far from the last close to pay for")
-            reports.append((order.account, expired))
-        return reports
-
-    def _affordable(self, order: VenueOrder, ticks: int) -> int:
-        """The most whole steps of `order` that its lock and the free cash pay for, fee included."""
-        instrument = self.instruments[order.symbol]
-        cash = order.locked + self._holdings.free(order.account, instrument.quote)
-        if self._cost(instrument, ticks, order.lots) <= cash:
-            return order.lots
-        before_fee = cash * PPB // (PPB + self.rules.fee_rate_ppb)
-        lots = min(order.lots, rounding.affordable_lots(instrument, cash_quanta=before_fee, ticks=ticks))
-        # The fee is rounded up, so the estimate can be one quantum too dear.
-        while lots > 0 and self._cost(instrument, ticks, lots) > cash:
-            lots -= instrument.step_lots
-        return lots
-
-    def _fill(self, order: VenueOrder, lots: int, *, ticks: int, ts_ns: int, liquidity: Liquidity) -> VenueFilled:
-        instrument = self.instruments[order.symbol]
-        value = rounding.notional(instrument, ticks=ticks, lots=lots)
-        fee = self._fee(value)
-        self._unlock(order)
-        self._holdings.trade(order.account, instrument, order.side, lots=lots, value=value, fee=fee)
-        order.filled_lots += lots
-        order.value += value
-        order.fee += fee
-        order.updated_ns = ts_ns
-        if order.remaining_lots == 0:
-            self._leave_book(order, OrderState.FILLED)
-        trade = self._record_trade(order, lots, ticks=ticks, value=value, fee=fee, liquidity=liquidity)
+    def _filled(self, order: VenueOrder, instrument: Instrument, happening: Record) -> VenueFilled:
+        self._holdings.trade(
+            order.account,
+            instrument,
+            order.side,
+            lots=happening.lots,
+            value=happening.value,
+            fee=happening.fee,
+        )
+        trade = self._record_trade(order, happening)
         return VenueFilled(
-            ts_ns=ts_ns,
+            ts_ns=trade.ts_ns,
             client_order_id=order.client_order_id,
             symbol=order.symbol,
             trade_id=trade.trade_id,
             side=order.side,
-            lots=lots,
-            ticks=ticks,
-            value=value,
-            fee=fee,
-            liquidity=liquidity,
-            remaining_lots=order.remaining_lots,
+            lots=trade.lots,
+            ticks=trade.ticks,
+            value=trade.value,
+            fee=trade.fee,
+            liquidity=trade.liquidity,
+            remaining_lots=happening.remaining,
         )
 
-    def _record_trade(
-        self, order: VenueOrder, lots: int, *, ticks: int, value: int, fee: int, liquidity: Liquidity
-    ) -> VenueTrade:
+    def _record_trade(self, order: VenueOrder, happening: Record) -> VenueTrade:
         self._trade_count += 1
         trade = VenueTrade(
             number=self._trade_count,
@@ -372,63 +394,65 @@ class SimulatedVenue:
             account=order.account,
             symbol=order.symbol,
             side=order.side,
-            lots=lots,
-            ticks=ticks,
-            value=value,
-            fee=fee,
-            liquidity=liquidity,
-            ts_ns=order.updated_ns,
+            lots=happening.lots,
+            ticks=happening.ticks,
+            value=happening.value,
+            fee=happening.fee,
+            liquidity=Liquidity.MAKER if happening.is_maker else Liquidity.TAKER,
+            ts_ns=happening.ts_ns,
         )
         self._trades[order.account, order.symbol].append(trade)
         return trade
 
-    def _expire(self, order: VenueOrder, *, ts_ns: int, reason: str) -> VenueClosed:
-        return self._close(order, OrderState.EXPIRED, ts_ns=ts_ns, reason=reason)
-
-    def _close(self, order: VenueOrder, state: OrderState, *, ts_ns: int, reason: str) -> VenueClosed:
-        self._unlock(order)
-        order.updated_ns = ts_ns
-        self._leave_book(order, state)
+    def _closed(self, order: VenueOrder, happening: Record) -> VenueClosed:
         return VenueClosed(
-            ts_ns=ts_ns,
+            ts_ns=happening.ts_ns,
             client_order_id=order.client_order_id,
             symbol=order.symbol,
-            remaining_lots=order.remaining_lots,
-            expired=state is OrderState.EXPIRED,
-            reason=reason,
+            remaining_lots=happening.remaining,
+            expired=order.record.state == records.EXPIRED,
+            reason=rejections.REASONS[happening.reason],
         )
 
-    def _leave_book(self, order: VenueOrder, state: OrderState) -> None:
-        order.state = state
-        del self._open[order.symbol][order.number]
+    def _wallet(self, account: str, market: SymbolMarket) -> Record:
+        """What the account has free now. Raises UnknownName for an account that was never opened."""
+        quote = self._holdings.free(account, market.instrument.quote)
+        wallet: Record = market.book_of(account).wallet
+        wallet.quote = quote
+        wallet.base = self._holdings.free(account, market.instrument.base)
+        return wallet
 
-    def _unlock(self, order: VenueOrder) -> None:
-        instrument = self.instruments[order.symbol]
-        asset = instrument.quote if order.side is Side.BUY else instrument.base
-        self._holdings.release(order.account, asset, order.locked)
-        order.locked = 0
+    def _room_for(self, book: Book) -> list[Record]:
+        """`happenings` with room for whatever may happen to a book."""
+        missing = records.HAPPENINGS_PER_ORDER * len(book.records) - len(self._happenings)
+        self._happenings += [new_record(records.HAPPENING) for _ in range(missing)]
+        return self._happenings
 
-    def _slipped(self, ticks: int, side: Side) -> int:
-        return rounding.slipped_price(ticks, side.sign, slippage_ppb=self.rules.slippage_ppb)
-
-    def _fee(self, value: int) -> int:
-        return rounding.fee(value, rate_ppb=self.rules.fee_rate_ppb)
-
-    def _cost(self, instrument: Instrument, ticks: int, lots: int) -> int:
-        value = rounding.notional(instrument, ticks=ticks, lots=lots)
-        return value + self._fee(value)
-
-
-def _takes(order: VenueOrder, ticks: int) -> bool:
-    """Whether a LIMIT order fills at the slipped open. One that may rest must be beaten, not met."""
-    if order.limit_ticks is None:
-        return True
-    gain = (order.limit_ticks - ticks) * order.side.sign
-    return gain >= 0 if order.time_in_force in IMMEDIATE else gain > 0
+    def _after_change(self, account: str, market: SymbolMarket, book: Book) -> None:
+        """Bring balances, the book and the range of quiet bars in line with what a kernel has done."""
+        self._holdings.arrange(account, market.instrument.quote, free=book.wallet.quote)
+        self._holdings.arrange(account, market.instrument.base, free=book.wallet.base)
+        book.forget_the_dead()
+        market.find_quiet_range(self._rules)
 
 
-def _is_traded_through(side: Side, limit_ticks: int, bar: BarClosed) -> bool:
-    return bar.low < limit_ticks if side is Side.BUY else bar.high > limit_ticks
+def _accepted(order: VenueOrder) -> VenueAccepted:
+    return VenueAccepted(
+        ts_ns=order.accepted_ns,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        venue_order_id=order.venue_order_id,
+    )
+
+
+def _load_bar(record: Record, bar: BarClosed) -> None:
+    record.open = bar.open
+    record.high = bar.high
+    record.low = bar.low
+    record.close = bar.close
+    record.volume = bar.volume
+    record.open_ns = bar.open_ns
+    record.close_ns = bar.ts_ns
 
 
 def _refuse_mixed_units(instruments: Iterable[Instrument]) -> None:
