@@ -9,6 +9,7 @@ import pytest
 
 from n1v1.events import (
     Action,
+    BarsComplete,
     BreakerChanged,
     BreakerCommand,
     DecisionsComplete,
@@ -113,6 +114,10 @@ def complete(ts_ns: int, partition: int = 0) -> SignalsComplete:
     return SignalsComplete(id=f"signals:{partition}:{ts_ns}", ts_ns=ts_ns, partition=partition, signals=0)
 
 
+def bars(ts_ns: int) -> BarsComplete:
+    return BarsComplete(id=f"bars:{ts_ns}", ts_ns=ts_ns, symbols=("BTC-USD",), sequence=ts_ns)
+
+
 def buy(ts_ns: int) -> SignalRaised:
     return SignalRaised(
         id=SignalId(f"toy:BTC-USD:{ts_ns}"),
@@ -144,7 +149,7 @@ async def test_the_flag_is_shown_with_the_first_step_and_halts_before_it(state: 
 
 async def test_a_breaker_that_trips_is_shown_with_its_reason_at_once(state: LosableState) -> None:
     loop = Loop(made(state))
-    await loop.step(equity(1, now=7_000), complete(1))
+    await loop.step(bars(1), equity(1, now=7_000), complete(1))
     assert any(isinstance(event, BreakerChanged) for event in loop.said)
     halt = await BreakerFlags(state).is_open("main")
     assert halt.is_open
@@ -162,7 +167,7 @@ async def test_an_operators_command_opens_and_closes_it(state: LosableState) -> 
 
 async def test_an_open_breaker_stays_open_over_a_restart(state: LosableState) -> None:
     before = made(state)
-    await Loop(before).step(equity(1, now=7_000), complete(1))
+    await Loop(before).step(bars(1), equity(1, now=7_000), complete(1))
     state.lose_everything()
     after = made(state)
     after.restore(before.snapshot())
@@ -191,7 +196,7 @@ async def test_without_the_hot_state_risk_goes_on_and_shows_the_breaker_when_it_
     state.is_away = True
     handler = made(state)
     loop = Loop(handler)
-    await loop.step(equity(1, now=7_000), complete(1))
+    await loop.step(bars(1), equity(1, now=7_000), complete(1))
     assert any(isinstance(event, DecisionsComplete) for event in loop.said)
 
     showing = asyncio.ensure_future(keep_showing(handler))
@@ -208,7 +213,7 @@ async def test_a_batch_that_lacks_a_worker_is_decided_when_its_wait_is_over(stat
     handler = made(state, partitions=2)
     loop = Loop(handler)
     waiting = asyncio.ensure_future(decide_late_batches(handler, loop, wait_s=0.05))  # type: ignore[arg-type]  # all it uses
-    await loop.step(equity(1), buy(1), complete(1, partition=0))
+    await loop.step(bars(1), equity(1), buy(1), complete(1, partition=0))
     assert loop.said == []
     began = asyncio.get_running_loop().time()
     await eventually(lambda: bool(loop.said))
@@ -222,7 +227,7 @@ async def test_a_batch_that_is_complete_is_decided_at_once_and_once(state: Losab
     handler = made(state, partitions=2)
     loop = Loop(handler)
     waiting = asyncio.ensure_future(decide_late_batches(handler, loop, wait_s=0.02))  # type: ignore[arg-type]  # all it uses
-    await loop.step(equity(1), buy(1), complete(1, partition=0), complete(1, partition=1))
+    await loop.step(bars(1), equity(1), buy(1), complete(1, partition=0), complete(1, partition=1))
     assert [type(event) for event in loop.said] == [OrderApproved, DecisionsComplete]
     await asyncio.sleep(0.06)
     assert len(loop.said) == 2
@@ -236,14 +241,14 @@ async def test_a_batch_without_equity_is_not_decided_however_long_it_takes(state
     await loop.step(buy(1), complete(1))
     await asyncio.sleep(0.05)
     assert loop.said == []
-    await loop.step(equity(1))
+    await loop.step(bars(1), equity(1))
     assert [type(event) for event in loop.said] == [OrderApproved, DecisionsComplete]
     waiting.cancel()
 
 
 async def test_a_batch_that_waited_when_risk_was_killed_is_decided_after_the_restart(state: LosableState) -> None:
     before = made(state, partitions=2)
-    await Loop(before).step(equity(1), buy(1), complete(1, partition=0))
+    await Loop(before).step(bars(1), equity(1), buy(1), complete(1, partition=0))
 
     after = made(state, partitions=2)
     after.restore(before.snapshot())

@@ -48,8 +48,10 @@ if TYPE_CHECKING:  # a service asks only for HEARS, and should not load what the
 HEARS: Mapping[str, tuple[type[Event], ...]] = {
     # runs strategies on every closed bar; the watermark asks for the notes of a bar time
     "signals": (BarClosed, BarsComplete),
-    # decides the signals of a bar time together, when all are in and the equity of that time is known
+    # measures the market; decides the signals of a bar time together, when all are in and its equity is known
     "risk": (
+        BarClosed,
+        BarsComplete,
         SignalRaised,
         SignalsComplete,
         EquityMarked,

@@ -17,7 +17,7 @@ from n1v1.ids import FillId, OrderId, TradeId
 from n1v1.pipeline import bars_complete
 from n1v1.portfolio import ledger
 from n1v1.portfolio.ledger import Entry, Transaction
-from n1v1.portfolio.positions import Position
+from n1v1.portfolio.positions import Position, book_trade
 from n1v1.portfolio.stage import Portfolio
 from n1v1.values import Instrument, Liquidity, Side
 
@@ -99,48 +99,48 @@ def heard(trades: Iterable[tuple[Side, int, int, int, str]]) -> list[OrderFilled
 class TestAverageCost:
     def test_buying_more_adds_up_and_selling_a_part_takes_its_share(self) -> None:
         position = Position()
-        position.trade(lots=1_000, value=10_000, fee=10)
-        position.trade(lots=3_000, value=38_000, fee=38)
+        book_trade(position, lots=1_000, value=10_000, fee=10)
+        book_trade(position, lots=3_000, value=38_000, fee=38)
         assert position == Position(lots=4_000, cost=48_000, realised=0, fees=48)
         # a quarter of 48,000 cost 12,000 and brings 15,000
-        position.trade(lots=-1_000, value=-15_000, fee=15)
+        book_trade(position, lots=-1_000, value=-15_000, fee=15)
         assert position == Position(lots=3_000, cost=36_000, realised=3_000, fees=63)
-        position.trade(lots=-3_000, value=-30_000, fee=30)
+        book_trade(position, lots=-3_000, value=-30_000, fee=30)
         assert position == Position(lots=0, cost=0, realised=-3_000, fees=93)
 
     def test_a_short_earns_when_the_price_falls(self) -> None:
         position = Position()
-        position.trade(lots=-2_000, value=-20_000, fee=0)
+        book_trade(position, lots=-2_000, value=-20_000, fee=0)
         assert position == Position(lots=-2_000, cost=-20_000)
-        position.trade(lots=1_000, value=8_000, fee=0)
+        book_trade(position, lots=1_000, value=8_000, fee=0)
         assert position == Position(lots=-1_000, cost=-10_000, realised=2_000)
 
     def test_one_trade_can_close_a_long_and_open_a_short(self) -> None:
         position = Position()
-        position.trade(lots=1_000, value=10_000, fee=0)
+        book_trade(position, lots=1_000, value=10_000, fee=0)
         # 3,000 for 36,000: a third closes the long for 12,000, the rest is short for 24,000
-        position.trade(lots=-3_000, value=-36_000, fee=5)
+        book_trade(position, lots=-3_000, value=-36_000, fee=5)
         assert position == Position(lots=-2_000, cost=-24_000, realised=2_000, fees=5)
 
     def test_one_trade_can_close_a_short_and_open_a_long(self) -> None:
         position = Position()
-        position.trade(lots=-1_000, value=-10_000, fee=0)
-        position.trade(lots=3_000, value=27_000, fee=0)
+        book_trade(position, lots=-1_000, value=-10_000, fee=0)
+        book_trade(position, lots=3_000, value=27_000, fee=0)
         assert position == Position(lots=2_000, cost=18_000, realised=1_000)
 
     def test_what_does_not_divide_is_booked_against_us(self) -> None:
         long = Position(lots=3, cost=100)
-        long.trade(lots=-1, value=-40, fee=0)
+        book_trade(long, lots=-1, value=-40, fee=0)
         assert long == Position(lots=2, cost=66, realised=6)  # a third of 100 is 33.33: it cost 34
         short = Position(lots=-3, cost=-100)
-        short.trade(lots=1, value=30, fee=0)
+        book_trade(short, lots=1, value=30, fee=0)
         assert short == Position(lots=-2, cost=-67, realised=3)  # it brought 33.33: it brought 33
 
     @given(st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 1_000)), max_size=30))
     def test_cost_and_profit_account_for_every_quantum(self, trades: list[tuple[int, int]]) -> None:
         position, value, exact = Position(), 0, ExactPosition()
         for lots, price in trades:
-            position.trade(lots=lots, value=lots * price, fee=1)
+            book_trade(position, lots=lots, value=lots * price, fee=1)
             exact.trade(lots, Fraction(price))
             value += lots * price
         assert position.lots == sum(lots for lots, _ in trades)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from n1v1.events import BreakerChanged, BreakerCommand, EquityMarked, Event, SignalsComplete
+from n1v1.events import BarsComplete, BreakerChanged, BreakerCommand, EquityMarked, Event, SignalsComplete
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.stage import Risk
 from n1v1.values import Instrument, to_ppb
@@ -34,7 +34,8 @@ def test_a_breaker_that_was_closed_by_hand_opens_again_only_after_a_new_drawdown
 
     def at(ts_ns: int, equity: int) -> list[bool]:
         complete = SignalsComplete(id=f"s{ts_ns}", ts_ns=ts_ns, partition=0, signals=0)
-        return changes([*risk.handle(complete), *risk.handle(marked(ts_ns, equity))])
+        bars = BarsComplete(id=f"b{ts_ns}", ts_ns=ts_ns, symbols=(), sequence=ts_ns)
+        return changes([*risk.handle(bars), *risk.handle(complete), *risk.handle(marked(ts_ns, equity))])
 
     assert at(1, 1_000) == []
     assert at(2, 900) == [True]

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from n1v1.rounding import divide_up
+import numpy as np
+
+from n1v1.exact import mul_div_up
+from n1v1.kernels import Record, kernel
+
+POSITION = np.dtype([("lots", "i8"), ("cost", "i8"), ("realised", "i8"), ("fees", "i8")])
+"""lots: signed. cost: signed value in quanta for which the open lots were taken. realised: without fees, which are
+kept apart."""
 
 
 @dataclass(slots=True)
 class Position:
-    """lots: signed. cost: signed value in quanta for which the open lots were taken; fees are kept apart.
-
-    What a part of a position cost is rounded up, so that a profit is never booked early.
-    """
+    """A POSITION record by itself."""
 
     lots: int = 0
     cost: int = 0
     realised: int = 0
     fees: int = 0
 
-    def trade(self, *, lots: int, value: int, fee: int) -> None:
-        """Add a signed trade; value has the sign of lots (positive when bought). A trade may close and reverse."""
-        self.fees += fee
-        if self.lots == 0 or (self.lots > 0) == (lots > 0):
-            self.lots += lots
-            self.cost += value
-            return
-        closing = lots if abs(lots) <= abs(self.lots) else -self.lots
-        closing_value = divide_up(value * closing, lots)
-        cost_out = divide_up(self.cost * -closing, self.lots)
-        self.realised += -closing_value - cost_out
-        self.lots += closing
-        self.cost -= cost_out
-        if closing != lots:
-            self.lots, self.cost = lots - closing, value - closing_value
+
+@kernel
+def book_trade(position: Record, lots: int, value: int, fee: int) -> None:
+    """Add a signed trade; value has the sign of lots (positive when bought). A trade may close and reverse.
+
+    What a part of a position cost is rounded up, so that a profit is never booked early.
+    """
+    position.fees += fee
+    if position.lots == 0 or (position.lots > 0) == (lots > 0):
+        position.lots += lots
+        position.cost += value
+        return
+    closing = lots if abs(lots) <= abs(position.lots) else -position.lots
+    closing_value = _part(value, closing, lots)
+    cost_out = _part(position.cost, -closing, position.lots)
+    position.realised += -closing_value - cost_out
+    position.lots += closing
+    position.cost -= cost_out
+    if closing != lots:
+        position.lots = lots - closing
+        position.cost = value - closing_value
+
+
+@kernel
+def _part(value: int, lots: int, of: int) -> int:
+    """value * lots / of, rounded up. `lots` has the sign of `of`."""
+    return mul_div_up(value, abs(lots), abs(of))

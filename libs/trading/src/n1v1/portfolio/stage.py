@@ -17,7 +17,7 @@ from n1v1.events import (
 )
 from n1v1.portfolio import ledger
 from n1v1.portfolio.ledger import Transaction
-from n1v1.portfolio.positions import Position
+from n1v1.portfolio.positions import Position, book_trade
 from n1v1.rounding import notional
 from n1v1.values import Instrument
 
@@ -66,7 +66,7 @@ class Portfolio:
         instrument = self._instruments[filled.symbol]
         sign = filled.side.sign
         position = self._positions.setdefault(filled.symbol, Position())
-        position.trade(lots=sign * filled.lots, value=sign * filled.value, fee=filled.fee)
+        book_trade(position, lots=sign * filled.lots, value=sign * filled.value, fee=filled.fee)
         self._cash -= sign * filled.value + filled.fee
         self._fees += filled.fee
         self._post(ledger.fill(filled, instrument))

@@ -1,109 +1,234 @@
-"""What risk knows of an account: its equity, what it holds, and what is promised to orders that are not done."""
+"""What risk knows of an account and of its symbols: equity, what is held, what is promised to orders, what was closed.
+
+Amounts are in quanta, positions in lots, prices in ticks, times in ns UTC of market time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import numpy as np
 
-from n1v1.errors import N1v1Error
-from n1v1.events import EquityMarked, OrderApproved, OrderFilled
-from n1v1.ids import OrderId
-from n1v1.rounding import share
-from n1v1.values import PPB, Side
+from n1v1.exact import mul_div
+from n1v1.kernels import Record, kernel
+from n1v1.portfolio.positions import POSITION, book_trade
+from n1v1.risk.breaker import BREAKER_FIELDS, forgive, note_trade_result
+from n1v1.risk.market import MARKET
+from n1v1.risk.policy import RING
+from n1v1.rounding import notional, share
+from n1v1.values import PPB, Purpose
+
+PURPOSES = (*Purpose,)
+"""Kernels know a purpose by its place here."""
+ENTRY = PURPOSES.index(Purpose.ENTRY)
+EXIT = PURPOSES.index(Purpose.EXIT)
+TIME_EXIT = PURPOSES.index(Purpose.TIME_EXIT)
+FLATTEN = PURPOSES.index(Purpose.FLATTEN)
+
+ACCOUNT = np.dtype(
+    [
+        ("is_known", "i8"),
+        ("cash", "i8"),
+        ("reserved_cash", "i8"),
+        ("held_count", "i8"),
+        ("exposure", "i8"),
+        ("losses_in_a_row", "i8"),
+        ("win_count", "i8"),
+        ("loss_count", "i8"),
+        ("won_ppb", "i8"),
+        ("lost_ppb", "i8"),
+        *BREAKER_FIELDS,
+        ("order_count", "i8"),
+        ("trade_count", "i8"),
+        ("order_ns", "i8", (RING,)),
+        ("trade_symbol", "i8", (RING,)),
+        ("trade_closed_ns", "i8", (RING,)),
+        ("trade_side", "i8", (RING,)),
+        ("trade_profit_ppb", "i8", (RING,)),
+        ("trade_purpose", "i8", (RING,)),
+    ]
+)
+"""is_known: the account has been opened or marked once. held_count: symbols with a position or an order in flight.
+exposure: value of what is held and ordered, kept only for policies that limit it.
+won_ppb, lost_ppb: sums of what trades won and lost, each as a fraction of its entry. order_count, trade_count: so far;
+the last RING of them are kept, number n at n % RING."""
+
+SYMBOL = np.dtype(
+    [
+        ("index", "i8"),
+        ("mark_ticks", "i8"),
+        ("position", POSITION),
+        ("has_order", "i8"),
+        ("reserved_lots", "i8"),
+        ("reserved_cash", "i8"),
+        ("bars_held", "i8"),
+        ("entry_value", "i8"),
+        ("realised_before", "i8"),
+        ("fees_before", "i8"),
+        ("stop_distance_ticks", "i8"),
+        ("market", MARKET),
+    ]
+)
+"""index: the symbol's place in the order of symbol names. has_order: one that we decided and that is not done; its
+reserved lots may still be filled. entry_value: what the open trade's entries were worth; realised_before, fees_before:
+the position's when the trade began. stop_distance_ticks: the policy's fixed stop on this symbol's grid."""
 
 
-@dataclass(slots=True)
-class Reservation:
-    """What an open order may still do: lots to come, and for a buy the cash kept for them, in quanta."""
+@kernel
+def open_account(account: Record, cash: int, equity: int, peak: int) -> None:
+    """Begin with that cash and equity. Positions taken over are set by `take_over`."""
+    account.is_known = 1
+    account.cash = cash
+    account.equity = equity
+    account.peak = max(peak, equity)
+    account.breaker_peak = account.peak
 
-    symbol: str
-    side: Side
-    lots: int
-    cash: int
+
+@kernel
+def take_over(account: Record, symbol: Record, instrument: Record, lots: int, mark_ticks: int) -> None:
+    """A position that was there before risk was: its cost is what it is worth now."""
+    symbol.mark_ticks = mark_ticks
+    symbol.position.lots = lots
+    symbol.position.cost = notional(instrument, mark_ticks, lots)
+    symbol.entry_value = abs(symbol.position.cost)
+    if lots != 0:
+        account.held_count += 1
 
 
-@dataclass(slots=True)
-class AccountView:
-    """is_known: the account has been marked at least once."""
+@kernel
+def reserve(account: Record, symbol: Record, decision: Record, ts_ns: int) -> None:
+    """An order on the symbol was approved: what it may still do is promised to it."""
+    if symbol.position.lots == 0:
+        account.held_count += 1
+    symbol.has_order = 1
+    symbol.reserved_lots = decision.lots
+    symbol.reserved_cash = decision.cash
+    account.reserved_cash += decision.cash
+    if decision.purpose == ENTRY:
+        account.exposure += decision.value
+    account.order_ns[account.order_count % RING] = ts_ns
+    account.order_count += 1
 
-    is_known: bool = False
-    cash: int = 0
-    equity: int = 0
-    peak: int = 0
-    lots: dict[str, int] = field(default_factory=dict)
-    marks: dict[str, int] = field(default_factory=dict)
-    reservations: dict[OrderId, Reservation] = field(default_factory=dict)
 
-    @property
-    def drawdown_ppb(self) -> int:
-        """Loss from the highest equity, in parts per billion."""
-        return (self.peak - self.equity) * PPB // self.peak if self.peak > 0 else 0
+@kernel
+def release(account: Record, symbol: Record) -> None:
+    """The order is done: give back what is still reserved. Nothing happens when there is no order."""
+    if symbol.has_order == 0:
+        return
+    account.reserved_cash -= symbol.reserved_cash
+    symbol.has_order = 0
+    symbol.reserved_lots = 0
+    symbol.reserved_cash = 0
+    if symbol.position.lots == 0:
+        account.held_count -= 1
 
-    @property
-    def free_cash(self) -> int:
-        """Cash that no order has reserved. What a short brought is in it: no margin is kept for buying it back."""
-        return self.cash - sum(reservation.cash for reservation in self.reservations.values())
 
-    def held_symbols(self) -> set[str]:
-        """Symbols with a position or with an order that may open one."""
-        promised = {reservation.symbol for reservation in self.reservations.values()}
-        return {symbol for symbol, lots in self.lots.items() if lots} | promised
+@kernel
+def book_fill(
+    policy: Record,
+    account: Record,
+    symbol: Record,
+    side: int,
+    lots: int,
+    value: int,
+    fee: int,
+    purpose: int,
+    ts_ns: int,
+    is_reserved: int,
+    is_final: int,
+) -> None:
+    """Turn a fill into position and cash. side: +1 bought, -1 sold.
 
-    def has_order(self, symbol: str) -> bool:
-        return any(reservation.symbol == symbol for reservation in self.reservations.values())
+    is_reserved: the order is the one that `reserve` was told of; the legs of its bracket and an order that was given
+    up before are not.
+    """
+    held_before = symbol.position.lots
+    was_held = held_before != 0 or symbol.has_order != 0
+    account.cash -= side * value + fee
+    if held_before == 0:
+        _begin_trade(symbol)
+    if held_before == 0 or (held_before > 0) == (side > 0):
+        symbol.entry_value += value
+    book_trade(symbol.position, side * lots, side * value, fee)
+    if is_reserved:
+        _use_reservation(account, symbol, lots, is_final)
+    is_held = symbol.position.lots != 0 or symbol.has_order != 0
+    account.held_count += int(is_held) - int(was_held)
+    if held_before != 0 and (symbol.position.lots == 0 or (symbol.position.lots > 0) != (held_before > 0)):
+        _end_trade(policy, account, symbol, held_before, purpose, ts_ns)
 
-    def mark(self, equity: EquityMarked) -> None:
-        """Take over portfolio's word on equity and marks.
 
-        Positions and cash come from the first mark and from then on from the fills themselves: a fill may be heard
-        before a mark that was made without it.
-        """
-        if not self.is_known:
-            self.cash = equity.cash
-            self.lots = {symbol: lots for symbol, lots, _ in equity.positions if lots}
-            self.peak = equity.peak
-            self.is_known = True
-        self.equity, self.peak = equity.equity, max(self.peak, equity.equity)
-        self.marks = {symbol: ticks for symbol, _, ticks in equity.positions}
+@kernel
+def _begin_trade(symbol: Record) -> None:
+    symbol.bars_held = 0
+    symbol.entry_value = 0
+    symbol.realised_before = symbol.position.realised
+    symbol.fees_before = symbol.position.fees
 
-    def forgive(self) -> None:
-        """Measure the drawdown from the present equity on: somebody has decided to trade again."""
-        self.peak = self.equity
 
-    def reserve(self, order: OrderApproved, *, cash: int) -> None:
-        self.reservations[order.order_id] = Reservation(order.symbol, order.side, order.lots, cash)
+@kernel
+def _use_reservation(account: Record, symbol: Record, lots: int, is_final: int) -> None:
+    used = share(symbol.reserved_cash, min(PPB, mul_div(lots, PPB, symbol.reserved_lots)))
+    symbol.reserved_cash -= used
+    account.reserved_cash -= used
+    symbol.reserved_lots -= lots
+    if is_final or symbol.reserved_lots <= 0:
+        account.reserved_cash -= symbol.reserved_cash
+        symbol.has_order = 0
+        symbol.reserved_lots = 0
+        symbol.reserved_cash = 0
 
-    def fill(self, fill: OrderFilled) -> None:
-        """Turn a part of a reservation into position and cash."""
-        if not self.is_known:
-            return
-        signed = fill.side.sign * fill.lots
-        self.lots[fill.symbol] = self.lots.get(fill.symbol, 0) + signed
-        self.cash -= fill.side.sign * fill.value + fill.fee
-        reservation = self.reservations.get(fill.order_id)
-        if reservation is None:
-            return
-        reservation.cash -= share(reservation.cash, fraction_ppb=min(PPB, fill.lots * PPB // reservation.lots))
-        reservation.lots -= fill.lots
-        if fill.is_final or reservation.lots <= 0:
-            self.release(fill.order_id)
 
-    def release(self, order: OrderId) -> None:
-        """Give back what a closed order had reserved; nothing happens when it was given back before."""
-        self.reservations.pop(order, None)
+@kernel
+def _end_trade(policy: Record, account: Record, symbol: Record, held_before: int, purpose: int, ts_ns: int) -> None:
+    """Record what a trade brought, fees included. A fill that reverses begins the next trade at what is left of it."""
+    position = symbol.position
+    profit = position.realised - symbol.realised_before - (position.fees - symbol.fees_before)
+    profit_ppb = mul_div(profit, PPB, max(1, symbol.entry_value))
+    at = account.trade_count % RING
+    account.trade_symbol[at] = symbol.index
+    account.trade_closed_ns[at] = ts_ns
+    account.trade_side[at] = 1 if held_before > 0 else -1
+    account.trade_profit_ppb[at] = profit_ppb
+    account.trade_purpose[at] = purpose
+    account.trade_count += 1
+    if profit < 0:
+        account.loss_count += 1
+        account.lost_ppb -= profit_ppb
+        account.losses_in_a_row += 1
+    else:
+        account.win_count += 1
+        account.won_ppb += profit_ppb
+        account.losses_in_a_row = 0
+    note_trade_result(policy, account, profit < 0)
+    _begin_trade(symbol)
+    symbol.entry_value = abs(position.cost)
 
-    def snapshot(self) -> dict[str, Any]:
-        return asdict(self)
 
-    @classmethod
-    def restored(cls, saved: Mapping[str, Any]) -> AccountView:
-        try:
-            reservations = {
-                OrderId(order): Reservation(entry["symbol"], Side(entry["side"]), entry["lots"], entry["cash"])
-                for order, entry in saved["reservations"].items()
-            }
-            lots, marks = dict(saved["lots"]), dict(saved["marks"])
-            return cls(**{**saved, "lots": lots, "marks": marks, "reservations": reservations})
-        except (KeyError, TypeError, ValueError) as error:
-            raise N1v1Error(f"the saved state of risk is not readable: {error}") from error
+@kernel
+def unreserved_cash(account: Record) -> int:
+    """Cash that no order has reserved. What a short brought is in it: no margin is kept for buying it back."""
+    return int(account.cash - account.reserved_cash)
+
+
+@kernel
+def drawdown_of(account: Record) -> int:
+    """Loss from the highest equity, in parts per billion."""
+    if account.peak <= 0:
+        return 0
+    return mul_div(account.peak - account.equity, PPB, account.peak)
+
+
+@kernel
+def symbol_exposure(symbol: Record, instrument: Record) -> int:
+    """What the position and the entry in flight are worth, whatever their direction."""
+    held = abs(notional(instrument, symbol.mark_ticks, symbol.position.lots))
+    if symbol.has_order and symbol.position.lots == 0:
+        return held + notional(instrument, symbol.mark_ticks, symbol.reserved_lots)
+    return held
+
+
+@kernel
+def measure_anew(policy: Record, account: Record) -> None:
+    """Measure every loss from the present equity on: somebody has decided to trade again."""
+    account.peak = account.equity
+    account.day_start_equity = account.equity
+    forgive(policy, account)

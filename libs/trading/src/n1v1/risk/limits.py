@@ -1,201 +1,400 @@
 """The checks between a signal and an order, in the order in which they are made.
 
-Each check is a function of (request, account, policy) that answers a `Check` and, when it fails, a reason. The first
-failure decides; every check made is recorded, so that a refusal and an approval explain themselves alike.
+`decide` writes a DECISION: the verdict, the order if there is one, and the numbers that the checks looked at. The first
+check that fails decides. An exit has its own, shorter list: no limit ever holds it back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import numpy as np
 
-from n1v1.events import Action, SignalRaised
-from n1v1.risk.account import AccountView
-from n1v1.risk.policy import RiskPolicy
-from n1v1.risk.reasons import Check, RefusalReason, Refused
-from n1v1.risk.sizing import fixed_fraction
-from n1v1.rounding import divide_up, notional, share, whole_steps
-from n1v1.values import PPB, Instrument, Side
+from n1v1.exact import mul_div, mul_div_up
+from n1v1.kernels import Record, kernel
+from n1v1.risk.account import ENTRY, EXIT, drawdown_of, unreserved_cash
+from n1v1.risk.breaker import breaker_is_open, daily_loss_of
+from n1v1.risk.policy import RING
+from n1v1.risk.reasons import RefusalReason, code_of
+from n1v1.risk.sizing import NO_RANGE, NO_STOP, wanted_fraction
+from n1v1.risk.stops import needs_range, set_bracket
+from n1v1.rounding import affordable_lots, notional, share, whole_steps
+from n1v1.values import PPB
 
+BUY = 1
+SELL = -1
+CLOSE = 2
+"""Actions as kernels know them, the same as the answers of a strategy (n1v1.strategies.base)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A signal on its way to becoming an order. lots and cash (to reserve, in quanta) are known once it is sized."""
-
-    signal: SignalRaised
-    instrument: Instrument
-    breaker: str | None
-    side: Side = Side.BUY
-    reduces: bool = False
-    reference_ticks: int = 0
-    lots: int = 0
-    cash: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    request: Request
-    checks: tuple[Check, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    refused: Refused
-    checks: tuple[Check, ...]
-
-
-Answer = tuple[Request, str] | Refused
-"""What a check says: the request (perhaps completed) with a remark, or a refusal."""
-
-Step = Callable[[Request, AccountView, RiskPolicy], Answer]
-
-
-def decide(request: Request, account: AccountView, policy: RiskPolicy) -> Approved | Denied:
-    """Run the checks. Entries and exits have different ones: an exit is never held back by a limit."""
-    checks: list[Check] = []
-    answer = _run(COMMON_CHECKS, request, account, policy, checks)
-    if isinstance(answer, Request):
-        answer = _run(EXIT_CHECKS if answer.reduces else ENTRY_CHECKS, answer, account, policy, checks)
-    if isinstance(answer, Refused):
-        return Denied(answer, tuple(checks))
-    return Approved(answer, tuple(checks))
-
-
-def _run(
-    steps: tuple[tuple[str, Step], ...],
-    request: Request,
-    account: AccountView,
-    policy: RiskPolicy,
-    checks: list[Check],
-) -> Request | Refused:
-    for name, step in steps:
-        answer = step(request, account, policy)
-        if isinstance(answer, Refused):
-            checks.append(Check(name, False, answer.detail))
-            return answer
-        request, remark = answer
-        checks.append(Check(name, True, remark))
-    return request
-
-
-def reduces(signal: SignalRaised, *, held: int) -> bool:
-    """Whether a signal makes a position of `held` lots smaller: an exit."""
-    return held != 0 and (signal.action is Action.CLOSE or (signal.action is Action.SELL) == (held > 0))
-
-
-def _direction(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    held = account.lots.get(request.signal.symbol, 0)
-    action = request.signal.action
-    if reduces(request.signal, held=held):
-        side = Side.SELL if held > 0 else Side.BUY
-        return replace(request, side=side, reduces=True), f"closes {abs(held)} lots"
-    if action is Action.CLOSE:
-        return Refused(RefusalReason.NOTHING_TO_CLOSE, "no position")
-    if held:
-        return Refused(RefusalReason.ALREADY_IN_POSITION, f"{held} lots are held")
-    if action is Action.SELL and not request.instrument.can_short:
-        return Refused(RefusalReason.SHORT_DISABLED, "nothing is held and the instrument cannot be shorted")
-    return replace(request, side=Side[action.value]), "opens a position"
-
-
-def _price(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    ticks = account.marks.get(request.signal.symbol, 0)
-    if ticks <= 0:
-        return Refused(RefusalReason.NO_PRICE, "the symbol has no mark yet")
-    return replace(request, reference_ticks=ticks), f"{request.instrument.price(ticks)}"
-
-
-def _in_flight(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    if account.has_order(request.signal.symbol):
-        return Refused(RefusalReason.ORDER_IN_FLIGHT, "an earlier order on the symbol is not done")
-    return request, "none"
-
-
-def _breaker(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    if request.breaker is not None:
-        return Refused(RefusalReason.BREAKER_OPEN, request.breaker)
-    return request, "closed"
-
-
-def _drawdown(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    remark = f"{_percent(account.drawdown_ppb)} of at most {_percent(policy.max_drawdown_ppb)}"
-    if account.drawdown_ppb >= policy.max_drawdown_ppb:
-        return Refused(RefusalReason.DRAWDOWN_LIMIT, remark)
-    return request, remark
-
-
-def _position_count(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    held = len(account.held_symbols() - {request.signal.symbol})
-    if held >= policy.max_positions:
-        return Refused(RefusalReason.TOO_MANY_POSITIONS, f"{held} of at most {policy.max_positions}")
-    return request, f"{held} of at most {policy.max_positions}"
-
-
-def _size(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    wished = request.signal.wish.fraction_ppb
-    if wished is None:
-        wished = policy.position_fraction_ppb
-    fraction = min(wished, policy.max_position_ppb)
-    lots = fixed_fraction(
-        request.instrument,
-        equity=account.equity,
-        fraction_ppb=fraction,
-        reference_ticks=request.reference_ticks,
-    )
-    value = notional(request.instrument, ticks=request.reference_ticks, lots=lots)
-    capped = f", capped from {_percent(wished)}" if wished > fraction else ""
-    remark = f"{_percent(fraction)} of equity{capped}: {request.instrument.quantity(lots)}"
-    if lots == 0 or value < request.instrument.min_notional:
-        return Refused(RefusalReason.BELOW_MIN_NOTIONAL, remark)
-    cost = value + divide_up(value * policy.cost_ppb, PPB) if request.side is Side.BUY else 0
-    return replace(request, lots=lots, cash=cost), remark
-
-
-def _position_limit(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    value = notional(request.instrument, ticks=request.reference_ticks, lots=request.lots)
-    limit = share(account.equity, fraction_ppb=policy.max_position_ppb)
-    remark = f"{request.instrument.cash(value)} of at most {request.instrument.cash(limit)}"
-    if value > limit:
-        return Refused(RefusalReason.POSITION_LIMIT, remark)
-    return request, remark
-
-
-def _cash(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    cash = request.instrument.cash
-    remark = f"needs {cash(request.cash)}, free {cash(account.free_cash)}"
-    if request.side is Side.BUY and request.cash > account.free_cash:
-        return Refused(RefusalReason.INSUFFICIENT_CASH, remark)
-    return request, remark
-
-
-def _closing_size(request: Request, account: AccountView, policy: RiskPolicy) -> Answer:
-    lots = whole_steps(request.instrument, abs(account.lots[request.signal.symbol]))
-    remark = f"all of it: {request.instrument.quantity(lots)}"
-    if notional(request.instrument, ticks=request.reference_ticks, lots=lots) < request.instrument.min_notional:
-        return Refused(RefusalReason.BELOW_MIN_NOTIONAL, remark)
-    return replace(request, lots=lots), remark
-
-
-def _percent(fraction_ppb: int) -> str:
-    return f"{fraction_ppb / 10_000_000:.2f} %"
-
-
-COMMON_CHECKS: tuple[tuple[str, Step], ...] = (
-    ("direction", _direction),
-    ("price", _price),
+WISH = np.dtype(
+    [
+        ("fraction_ppb", "i8"),
+        ("value", "i8"),
+        ("lots", "i8"),
+        ("stop_ppb", "i8"),
+        ("target_ppb", "i8"),
+        ("trail_ppb", "i8"),
+        ("limit_ticks", "i8"),
+    ]
 )
+"""`n1v1.events.Wish`; OPEN where nothing is wished. A wish of 0 for a protective order is a wish for none."""
+OPEN = -1
 
-ENTRY_CHECKS: tuple[tuple[str, Step], ...] = (
-    ("order in flight", _in_flight),
-    ("breaker", _breaker),
-    ("drawdown", _drawdown),
-    ("positions", _position_count),
-    ("size", _size),
-    ("position limit", _position_limit),
-    ("cash", _cash),
+DECISION = np.dtype(
+    [
+        (name, "i8")
+        for name in (
+            "reason",
+            "check",
+            "purpose",
+            "side",
+            "lots",
+            "cash",
+            "value",
+            "reference_ticks",
+            "limit_ticks",
+            "stop_ticks",
+            "target_ticks",
+            "trail_ppb",
+            "trail_step_ppb",
+            # what the checks looked at
+            "held_lots",
+            "drawdown_ppb",
+            "daily_loss_ppb",
+            "held_count",
+            "recent_orders",
+            "wished_ppb",
+            "fraction_ppb",
+            "scale_ppb",
+            "value_limit",
+            "exposure",
+            "exposure_limit",
+            "free_cash",
+        )
+    ]
 )
+"""reason: 0 approved, else a place in reasons.REASONS. check: the last check that was made, the one that failed.
+purpose: a place in account.PURPOSES. side: +1 buys, -1 sells. cash: to reserve. value: of the lots at the price that
+they are sized by. limit_ticks, stop_ticks, target_ticks, trail_ppb: 0 for none."""
 
-EXIT_CHECKS: tuple[tuple[str, Step], ...] = (
-    ("order in flight", _in_flight),
-    ("size", _closing_size),
-)
+DIRECTION, PRICE, IN_FLIGHT, BREAKER, DAILY_LOSS, DRAWDOWN, ORDER_RATE, POSITIONS = range(1, 9)
+STOP, EXPOSURE, SIZE, POSITION_LIMIT, CASH = range(9, 14)
+CLOSING_SIZE = 14
+"""The checks of an entry in their order, and what an exit has instead of those after IN_FLIGHT."""
+
+_SHORT_DISABLED = code_of(RefusalReason.SHORT_DISABLED)
+_NOTHING_TO_CLOSE = code_of(RefusalReason.NOTHING_TO_CLOSE)
+_ALREADY_IN_POSITION = code_of(RefusalReason.ALREADY_IN_POSITION)
+_NO_PRICE = code_of(RefusalReason.NO_PRICE)
+_ORDER_IN_FLIGHT = code_of(RefusalReason.ORDER_IN_FLIGHT)
+_BREAKER_OPEN = code_of(RefusalReason.BREAKER_OPEN)
+_DAILY_LOSS_LIMIT = code_of(RefusalReason.DAILY_LOSS_LIMIT)
+_DRAWDOWN_LIMIT = code_of(RefusalReason.DRAWDOWN_LIMIT)
+_ORDER_RATE_LIMIT = code_of(RefusalReason.ORDER_RATE_LIMIT)
+_TOO_MANY_POSITIONS = code_of(RefusalReason.TOO_MANY_POSITIONS)
+_STOP_REQUIRED = code_of(RefusalReason.STOP_REQUIRED)
+_WARMING_UP = code_of(RefusalReason.WARMING_UP)
+_NO_EDGE_REASON = code_of(RefusalReason.NO_EDGE)
+_BELOW_MIN_NOTIONAL = code_of(RefusalReason.BELOW_MIN_NOTIONAL)
+_POSITION_LIMIT = code_of(RefusalReason.POSITION_LIMIT)
+_EXPOSURE_LIMIT = code_of(RefusalReason.EXPOSURE_LIMIT)
+_INSUFFICIENT_CASH = code_of(RefusalReason.INSUFFICIENT_CASH)
+_PPB = PPB
+
+
+@kernel
+def decide(
+    policy: Record,
+    account: Record,
+    symbol: Record,
+    instrument: Record,
+    wish: Record,
+    action: int,
+    ts_ns: int,
+    decision: Record,
+) -> int:
+    """Decide one signal: the reason of the refusal, 0 for an approval; everything else is in `decision`.
+
+    action: BUY, SELL or CLOSE. ts_ns: the bar time. Changes nothing but `decision`; an approval is then reserved.
+    """
+    _clear(decision)
+    decision.held_lots = symbol.position.lots
+    if reduces(action, symbol.position.lots):
+        decision.reason = _closing(symbol, instrument, EXIT, decision)
+    else:
+        decision.reason = _entry(policy, account, symbol, instrument, wish, action, ts_ns, decision)
+    return int(decision.reason)
+
+
+@kernel
+def decide_closing(symbol: Record, instrument: Record, purpose: int, decision: Record) -> int:
+    """Close the position for a purpose of our own (TIME_EXIT, FLATTEN). Answers as `decide` does."""
+    _clear(decision)
+    decision.held_lots = symbol.position.lots
+    decision.check = DIRECTION
+    decision.reason = _NOTHING_TO_CLOSE
+    if symbol.position.lots != 0:
+        decision.reason = _closing(symbol, instrument, purpose, decision)
+    return int(decision.reason)
+
+
+@kernel
+def reduces(action: int, held: int) -> bool:
+    """Whether an action makes a position of `held` lots smaller: an exit."""
+    return bool(held != 0 and (action == CLOSE or (action == SELL) == (held > 0)))
+
+
+@kernel
+def _clear(decision: Record) -> None:
+    decision.reason = 0
+    decision.check = 0
+    decision.purpose = ENTRY
+    decision.side = 0
+    decision.lots = 0
+    decision.cash = 0
+    decision.value = 0
+    decision.reference_ticks = 0
+    decision.limit_ticks = 0
+    decision.stop_ticks = 0
+    decision.target_ticks = 0
+    decision.trail_ppb = 0
+    decision.trail_step_ppb = 0
+    decision.wished_ppb = 0
+    decision.fraction_ppb = 0
+    decision.scale_ppb = _PPB
+
+
+@kernel
+def _closing(symbol: Record, instrument: Record, purpose: int, decision: Record) -> int:
+    decision.purpose = purpose
+    decision.side = SELL if symbol.position.lots > 0 else BUY
+    reason = _price(symbol, decision)
+    if reason == 0:
+        reason = _in_flight(symbol, decision)
+    if reason != 0:
+        return reason
+    decision.check = CLOSING_SIZE
+    decision.lots = whole_steps(instrument, abs(symbol.position.lots))
+    decision.value = notional(instrument, decision.reference_ticks, decision.lots)
+    if decision.value < instrument.min_notional:
+        return _BELOW_MIN_NOTIONAL
+    return 0
+
+
+@kernel
+def _entry(
+    policy: Record,
+    account: Record,
+    symbol: Record,
+    instrument: Record,
+    wish: Record,
+    action: int,
+    ts_ns: int,
+    decision: Record,
+) -> int:
+    reason = _direction(symbol, instrument, action, decision)
+    if reason == 0:
+        reason = _price(symbol, decision)
+    if reason == 0:
+        reason = _in_flight(symbol, decision)
+    if reason == 0:
+        reason = _account_limits(policy, account, ts_ns, decision)
+    if reason == 0:
+        reason = _stop(policy, symbol, wish, decision)
+    if reason == 0:
+        reason = _exposure(policy, account, instrument, decision)
+    if reason == 0:
+        reason = _size(policy, account, symbol, instrument, wish, decision)
+    if reason == 0:
+        reason = exceeds_position_limit(policy, account, decision)
+    if reason == 0:
+        reason = _cash(account, decision)
+    return reason
+
+
+@kernel
+def _direction(symbol: Record, instrument: Record, action: int, decision: Record) -> int:
+    decision.check = DIRECTION
+    if action == CLOSE:
+        return _NOTHING_TO_CLOSE
+    if symbol.position.lots != 0:
+        return _ALREADY_IN_POSITION
+    if action == SELL and not instrument.can_short:
+        return _SHORT_DISABLED
+    decision.side = action
+    return 0
+
+
+@kernel
+def _price(symbol: Record, decision: Record) -> int:
+    decision.check = PRICE
+    if symbol.mark_ticks <= 0:
+        return _NO_PRICE
+    decision.reference_ticks = symbol.mark_ticks
+    return 0
+
+
+@kernel
+def _in_flight(symbol: Record, decision: Record) -> int:
+    decision.check = IN_FLIGHT
+    return _ORDER_IN_FLIGHT if symbol.has_order else 0
+
+
+@kernel
+def _account_limits(policy: Record, account: Record, ts_ns: int, decision: Record) -> int:
+    decision.check = BREAKER
+    if breaker_is_open(account):
+        return _BREAKER_OPEN
+    decision.check = DAILY_LOSS
+    decision.daily_loss_ppb = daily_loss_of(account)
+    if policy.max_daily_loss_ppb > 0 and decision.daily_loss_ppb >= policy.max_daily_loss_ppb:
+        return _DAILY_LOSS_LIMIT
+    decision.check = DRAWDOWN
+    decision.drawdown_ppb = drawdown_of(account)
+    if decision.drawdown_ppb >= policy.max_drawdown_ppb:
+        return _DRAWDOWN_LIMIT
+    decision.check = ORDER_RATE
+    decision.recent_orders = count_recent_orders(policy, account, ts_ns)
+    if policy.max_orders > 0 and decision.recent_orders >= policy.max_orders:
+        return _ORDER_RATE_LIMIT
+    decision.check = POSITIONS
+    decision.held_count = account.held_count
+    return _TOO_MANY_POSITIONS if account.held_count >= policy.max_positions else 0
+
+
+@kernel
+def count_recent_orders(policy: Record, account: Record, ts_ns: int) -> int:
+    """Orders approved within the policy's window before ts_ns, counted up to its limit."""
+    count = 0
+    while count < min(policy.max_orders, account.order_count):
+        if account.order_ns[(account.order_count - 1 - count) % RING] <= ts_ns - policy.order_window_ns:
+            break
+        count += 1
+    return count
+
+
+@kernel
+def _stop(policy: Record, symbol: Record, wish: Record, decision: Record) -> int:
+    """Find the bracket first: how large an entry is may depend on how far away its stop is."""
+    decision.check = STOP
+    if needs_range(policy, wish) and symbol.market.atr_ticks <= 0.0:
+        return _WARMING_UP
+    decision.limit_ticks = max(0, wish.limit_ticks)
+    set_bracket(policy, symbol, wish, _anchor(decision), decision.side, decision)
+    has_stop = decision.stop_ticks > 0 or decision.trail_ppb > 0
+    return _STOP_REQUIRED if policy.requires_stop and not has_stop else 0
+
+
+@kernel
+def _anchor(decision: Record) -> int:
+    """The price at which the entry is expected: the reference, or the limit where that is better for us."""
+    if decision.limit_ticks == 0:
+        return int(decision.reference_ticks)
+    if decision.side > 0:
+        return int(min(decision.limit_ticks, decision.reference_ticks))
+    return int(max(decision.limit_ticks, decision.reference_ticks))
+
+
+@kernel
+def _exposure(policy: Record, account: Record, instrument: Record, decision: Record) -> int:
+    """Whether there is room for any position at all; how much of it there is limits the size."""
+    decision.check = EXPOSURE
+    decision.exposure = account.exposure
+    decision.exposure_limit = share(account.equity, policy.max_exposure_ppb)
+    if policy.max_exposure_ppb == 0:
+        return 0
+    room = decision.exposure_limit - decision.exposure
+    return _EXPOSURE_LIMIT if room < max(1, instrument.min_notional) else 0
+
+
+@kernel
+def _size(policy: Record, account: Record, symbol: Record, instrument: Record, wish: Record, decision: Record) -> int:
+    decision.check = SIZE
+    price = decision.limit_ticks if decision.limit_ticks > 0 else decision.reference_ticks
+    largest = _largest_value(policy, account, decision)
+    lots = _wanted_lots(policy, account, symbol, instrument, wish, price, decision)
+    if lots < 0:
+        return _reason_without_size(lots)
+    decision.fraction_ppb = min(decision.fraction_ppb, policy.max_position_ppb)
+    decision.lots = min(lots, affordable_lots(instrument, largest, price))
+    decision.value = notional(instrument, price, decision.lots)
+    if decision.lots == 0 or decision.value < instrument.min_notional:
+        return _BELOW_MIN_NOTIONAL
+    decision.cash = decision.value + mul_div_up(decision.value, policy.cost_ppb, _PPB) if decision.side > 0 else 0
+    return 0
+
+
+@kernel
+def _largest_value(policy: Record, account: Record, decision: Record) -> int:
+    """What the limits that cut an entry leave of it, in quanta."""
+    largest = share(account.equity, policy.max_position_ppb)
+    if policy.max_exposure_ppb > 0:
+        largest = min(largest, decision.exposure_limit - decision.exposure)
+    if policy.cuts_to_cash and decision.side > 0:
+        largest = min(largest, mul_div(unreserved_cash(account), _PPB, _PPB + policy.cost_ppb))
+    return int(largest)
+
+
+@kernel
+def _reason_without_size(answer: int) -> int:
+    if answer == NO_STOP:
+        return _STOP_REQUIRED
+    if answer == NO_RANGE:
+        return _WARMING_UP
+    return _NO_EDGE_REASON
+
+
+@kernel
+def _wanted_lots(
+    policy: Record, account: Record, symbol: Record, instrument: Record, wish: Record, price: int, decision: Record
+) -> int:
+    """What strategy or policy ask for, scaled, before any limit; negative when the policy's method has no answer.
+
+    The fraction of equity that it is worth is written into the decision.
+    """
+    if wish.lots >= 0:
+        lots = whole_steps(instrument, share(wish.lots, decision.scale_ppb))
+        _note_fraction(account, notional(instrument, price, lots), decision)
+        return lots
+    if wish.value >= 0:
+        value = share(wish.value, decision.scale_ppb)
+        _note_fraction(account, value, decision)
+        return affordable_lots(instrument, value, price)
+    fraction = wish.fraction_ppb
+    if fraction < 0:
+        fraction = wanted_fraction(policy, account, symbol, price, _risked_distance(decision))
+    if fraction < 0:
+        return int(fraction)
+    decision.wished_ppb = fraction
+    decision.fraction_ppb = share(fraction, decision.scale_ppb)
+    allowed = min(decision.fraction_ppb, policy.max_position_ppb)
+    return affordable_lots(instrument, share(account.equity, allowed), price)
+
+
+@kernel
+def _risked_distance(decision: Record) -> int:
+    """How far the price may go against the entry, in ticks, before it is stopped; 0: as far as it likes."""
+    anchor = _anchor(decision)
+    if decision.stop_ticks > 0:
+        return int(abs(anchor - decision.stop_ticks))
+    return mul_div(anchor, decision.trail_ppb, _PPB)
+
+
+@kernel
+def _note_fraction(account: Record, value: int, decision: Record) -> None:
+    fraction = mul_div(value, _PPB, account.equity) if account.equity > 0 else 0
+    decision.wished_ppb = fraction
+    decision.fraction_ppb = fraction
+
+
+@kernel
+def exceeds_position_limit(policy: Record, account: Record, decision: Record) -> int:
+    """Whatever sized the order: its value is within max_position_ppb of equity."""
+    decision.check = POSITION_LIMIT
+    decision.value_limit = share(account.equity, policy.max_position_ppb)
+    return _POSITION_LIMIT if decision.value > decision.value_limit else 0
+
+
+@kernel
+def _cash(account: Record, decision: Record) -> int:
+    decision.check = CASH
+    decision.free_cash = unreserved_cash(account)
+    return _INSUFFICIENT_CASH if decision.side > 0 and decision.cash > decision.free_cash else 0

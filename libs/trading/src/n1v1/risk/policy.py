@@ -1,11 +1,163 @@
-"""What risk enforces: one frozen object per account, in exact fractions (parts per billion)."""
+"""What risk enforces: one frozen object per account, in exact fractions (parts per billion) and nanoseconds.
+
+`RiskPolicy.record()` is the same as a POLICY record, which is what the kernels read. There an optional limit that is
+not set is 0. A policy that sets no more than the limits of its first fields has nothing else switched on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
 
 from n1v1.errors import InvalidValue
+from n1v1.kernels import Record, new_record
 from n1v1.values import PPB
+
+MINUTE_NS = 60_000_000_000
+HOUR_NS = 60 * MINUTE_NS
+DAY_NS = 24 * HOUR_NS
+RING = 128
+"""How many recent orders and closed trades an account remembers; limits that count them cannot be larger."""
+TRIGGER_RING = 16
+
+
+class SizingMethod(IntEnum):
+    """How large an entry is whose strategy wishes nothing. All but the first two need what their names say."""
+
+    FIXED_FRACTION = 0  # position_fraction of equity
+    FIXED_PERCENT = 1  # fixed_percent of equity
+    FIXED_FRACTIONAL = 2  # what a stop would lose is risk_per_trade of equity
+    ADAPTIVE_ATR = 3  # what a move of atr_k x ATR would lose is risk_per_trade of equity
+    VOLATILITY = 4  # what a move of one ATR would lose is position_fraction of equity
+    KELLY = 5  # half of what Kelly's formula says for the measured win rate and payoff
+    MARTINGALE = 6  # position_fraction, doubled after every loss in a row
+
+
+class StopMethod(IntEnum):
+    NONE = 0
+    PERCENTAGE = 1  # stop_ppb of the price
+    ATR = 2  # stop_atr_multiplier x ATR
+    FIXED = 3  # stop_distance in quote currency
+
+
+class TargetMethod(IntEnum):
+    NONE = 0
+    FIXED = 1  # the distance of the stop x reward
+    TREND = 2  # the distance of the stop x target_base x how strong the trend is
+
+
+class TrailMethod(IntEnum):
+    NONE = 0
+    PERCENTAGE = 1  # trail_ppb of the price
+    ATR = 2  # trail_atr_multiplier x ATR
+
+
+class Cooldown(IntEnum):
+    """How the n-th trip within the breaker's window lengthens its cooldown."""
+
+    FIXED = 0
+    EXPONENTIAL = 1  # x multiplier ** (n - 1)
+    FIBONACCI = 2  # x 1, 1, 2, 3, 5, ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """method: for entries whose strategy wishes no size. fixed_percent_ppb, risk_per_trade_ppb: shares of equity.
+
+    kelly_win_rate, kelly_payoff: assumed before anything was measured, and counted as kelly_prior_trades trades ever
+    after, so that a few lucky trades do not decide. kelly_fraction: how much of Kelly's fraction is taken.
+    martingale_max_streak: how often the size doubles at most. allow_dangerous: without it there is no martingale.
+    cuts_to_cash: take what the free cash pays for instead of refusing.
+    """
+
+    sizing_method: SizingMethod = SizingMethod.FIXED_FRACTION
+    fixed_percent_ppb: int = 100_000_000
+    risk_per_trade_ppb: int = 20_000_000
+    atr_k: float = 2.0
+    kelly_win_rate: float = 0.55
+    kelly_payoff: float = 2.0
+    kelly_prior_trades: int = 20
+    kelly_fraction: float = 0.5
+    martingale_max_streak: int = 3
+    allow_dangerous: bool = False
+    cuts_to_cash: bool = False
+
+    def __post_init__(self) -> None:
+        _check_fractions(self, "fixed_percent_ppb", "risk_per_trade_ppb")
+        _check_positive(self, "atr_k", "kelly_payoff", "kelly_prior_trades", "kelly_fraction")
+        if not 0 < self.kelly_win_rate < 1 or self.kelly_fraction > 1:
+            raise InvalidValue(
+                "kelly_win_rate and kelly_fraction: expected more than 0 and at most 1, "
+                f"got {self.kelly_win_rate} and {self.kelly_fraction}"
+            )
+        if not 1 <= self.martingale_max_streak <= 10:
+            raise InvalidValue(f"martingale_max_streak: expected 1 to 10, got {self.martingale_max_streak}")
+        if self.sizing_method is SizingMethod.MARTINGALE and not self.allow_dangerous:
+            raise InvalidValue("martingale doubles what was lost until all is lost; it needs allow_dangerous")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exits:
+    """How entries are protected where their strategies wish nothing, and when a position has been held long enough.
+
+    stop_distance: in quote currency. reward, target_base: multiples of the distance of the stop.
+    trail_step_ppb: the smallest move of a trailing stop. max_bars_held: 0 for as long as it takes.
+    requires_stop: an entry without a stop is refused.
+    """
+
+    stop_method: StopMethod = StopMethod.NONE
+    stop_ppb: int = 20_000_000
+    stop_atr_multiplier: float = 2.0
+    stop_distance: float = 0.0
+    target_method: TargetMethod = TargetMethod.NONE
+    reward: float = 2.0
+    target_base: float = 2.0
+    trail_method: TrailMethod = TrailMethod.NONE
+    trail_ppb: int = 20_000_000
+    trail_atr_multiplier: float = 1.5
+    trail_step_ppb: int = 5_000_000
+    max_bars_held: int = 0
+    requires_stop: bool = False
+
+    def __post_init__(self) -> None:
+        _check_fractions(self, "stop_ppb", "trail_ppb")
+        _check_positive(self, "stop_atr_multiplier", "reward", "target_base", "trail_atr_multiplier")
+        _check_not_negative(self, "stop_distance", "trail_step_ppb", "max_bars_held")
+        if self.stop_method is StopMethod.FIXED and not self.stop_distance:
+            raise InvalidValue("stop_distance: a fixed stop needs a distance in quote currency, got 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerRules:
+    """When the breaker trips besides the drawdown, and how it comes back. See n1v1.risk.breaker.
+
+    losses_to_trip: losing trades in a row; 0 never. resumes_by_itself: False leaves it open until a person closes it.
+    max_trips: more of them within trip_window_ns are an emergency; 0 never.
+    trips_on_volatility: standard deviation of a bar's return, as a fraction; 0 never. trips_on_anomaly: critical ones.
+    """
+
+    losses_to_trip: int = 0
+    trips_on_volatility: float = 0.0
+    trips_on_anomaly: bool = False
+    resumes_by_itself: bool = False
+    cooldown: Cooldown = Cooldown.EXPONENTIAL
+    cooldown_ns: int = 5 * MINUTE_NS
+    max_cooldown_ns: int = 60 * MINUTE_NS
+    cooldown_multiplier: float = 2.0
+    recovery_ns: int = 10 * MINUTE_NS
+    max_trips: int = 0
+    trip_window_ns: int = HOUR_NS
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "losses_to_trip", "trips_on_volatility", "cooldown_ns", "recovery_ns", "max_trips")
+        _check_positive(self, "max_cooldown_ns", "trip_window_ns")
+        if self.cooldown_multiplier < 1:
+            raise InvalidValue(f"cooldown_multiplier: expected at least 1, got {self.cooldown_multiplier}")
+        if self.max_trips >= TRIGGER_RING:
+            raise InvalidValue(f"max_trips: expected less than {TRIGGER_RING}, got {self.max_trips}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +167,15 @@ class RiskPolicy:
     position_fraction_ppb: share of equity for an entry whose signal wishes none.
     max_position_ppb: largest value of one symbol's position as a share of equity.
     max_drawdown_ppb: below this peak-to-trough loss of equity no entry is allowed.
-    breaker_drawdown_ppb: at this loss the breaker opens and stays open until somebody closes it; None: no breaker.
+    breaker_drawdown_ppb: at this loss the breaker opens; None: no breaker by drawdown.
     max_positions: symbols held at the same time.
     cost_ppb: what an order may cost beyond its reference price (fee and slippage), reserved with it.
     valid_for_ns: how long a decision may be executed, in market time.
+    limit_valid_for_ns: the same for an entry at a limit; 0: no longer than others.
+    max_exposure_ppb: largest value of all positions as a share of equity; None: no such limit.
+    max_daily_loss_ppb: loss since the start of the UTC day at which entries end for the day; None: no such limit.
+    emergency_loss_ppb: daily loss at which everything is closed and a person is needed; None: never.
+    max_orders, order_window_ns: orders approved within a time, entries only are held back; 0 no limit.
     """
 
     position_fraction_ppb: int
@@ -28,13 +185,86 @@ class RiskPolicy:
     max_positions: int
     cost_ppb: int
     valid_for_ns: int
+    limit_valid_for_ns: int = 0
+    max_exposure_ppb: int | None = None
+    max_daily_loss_ppb: int | None = None
+    emergency_loss_ppb: int | None = None
+    max_orders: int = 0
+    order_window_ns: int = MINUTE_NS
+    sizing: Sizing = field(default_factory=Sizing)
+    exits: Exits = field(default_factory=Exits)
+    breaker: BreakerRules = field(default_factory=BreakerRules)
 
     def __post_init__(self) -> None:
-        for name in ("position_fraction_ppb", "max_position_ppb", "max_drawdown_ppb"):
-            if not 0 < getattr(self, name) <= PPB:
-                raise InvalidValue(f"{name}: expected more than 0 and at most 1, got {getattr(self, name) / PPB}")
-        if self.breaker_drawdown_ppb is not None and not 0 < self.breaker_drawdown_ppb <= PPB:
-            found = self.breaker_drawdown_ppb / PPB
-            raise InvalidValue(f"breaker_drawdown_ppb: expected more than 0 and at most 1, or None; got {found}")
+        _check_fractions(self, "position_fraction_ppb", "max_position_ppb", "max_drawdown_ppb")
+        for name in ("breaker_drawdown_ppb", "max_daily_loss_ppb", "emergency_loss_ppb"):
+            _check_optional_fraction(self, name)
+        if self.max_exposure_ppb is not None and self.max_exposure_ppb <= 0:
+            raise InvalidValue(f"max_exposure_ppb: expected more than 0, or None; got {self.max_exposure_ppb / PPB}")
         if self.max_positions < 1 or self.valid_for_ns <= 0 or self.cost_ppb < 0:
             raise InvalidValue("max_positions and valid_for_ns must be positive, cost_ppb not negative")
+        _check_not_negative(self, "limit_valid_for_ns", "max_orders")
+        _check_positive(self, "order_window_ns")
+        if self.max_orders > RING:
+            raise InvalidValue(f"max_orders: expected at most {RING}, got {self.max_orders}")
+
+    def record(self) -> Record:
+        """The policy as kernels read it."""
+        record = new_record(POLICY)
+        for part in (self, *(getattr(self, name) for name in PARTS)):
+            for name, kind in _columns(type(part)):
+                setattr(record, name, (float if kind == "f8" else int)(getattr(part, name) or 0))
+        record.watches_range = self._needs_atr()
+        record.watches_trend = self.exits.target_method is TargetMethod.TREND
+        record.watches_days = self.max_daily_loss_ppb is not None or self.emergency_loss_ppb is not None
+        record.watches_bars = record.watches_range or record.watches_trend or self.exits.max_bars_held > 0
+        for name in FLAGS:
+            setattr(record, name, int(getattr(record, name)))
+        return record
+
+    def _needs_atr(self) -> bool:
+        return (
+            self.sizing.sizing_method in (SizingMethod.ADAPTIVE_ATR, SizingMethod.VOLATILITY)
+            or self.exits.stop_method is StopMethod.ATR
+            or self.exits.trail_method is TrailMethod.ATR
+        )
+
+
+PARTS = {"sizing": Sizing, "exits": Exits, "breaker": BreakerRules}
+
+FLAGS = ("watches_range", "watches_trend", "watches_days", "watches_bars")
+"""What has to be looked at on every bar, so that a policy pays only for what it uses."""
+
+
+def _columns(part: type[Any]) -> list[tuple[str, str]]:
+    return [(entry.name, "f8" if entry.type == "float" else "i8") for entry in fields(part) if entry.name not in PARTS]
+
+
+POLICY = np.dtype(
+    [column for part in (RiskPolicy, *PARTS.values()) for column in _columns(part)] + [(name, "i8") for name in FLAGS]
+)
+"""Every number of a RiskPolicy and of its parts under its own name, and FLAGS."""
+
+
+def _check_fractions(part: object, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(part, name) <= PPB:
+            raise InvalidValue(f"{name}: expected more than 0 and at most 1, got {getattr(part, name) / PPB}")
+
+
+def _check_optional_fraction(part: object, name: str) -> None:
+    value = getattr(part, name)
+    if value is not None and not 0 < value <= PPB:
+        raise InvalidValue(f"{name}: expected more than 0 and at most 1, or None; got {value / PPB}")
+
+
+def _check_positive(part: object, *names: str) -> None:
+    for name in names:
+        if not getattr(part, name) > 0:
+            raise InvalidValue(f"{name}: expected more than 0, got {getattr(part, name)}")
+
+
+def _check_not_negative(part: object, *names: str) -> None:
+    for name in names:
+        if getattr(part, name) < 0:
+            raise InvalidValue(f"{name}: expected 0 or more, got {getattr(part, name)}")

@@ -1,8 +1,10 @@
-"""The risk stage: hears signals, fills, equity and breaker commands; says approved, refused, breaker.
+"""The risk stage: hears bars, signals, fills, equity and breaker commands; says approved, refused, breaker.
 
-The signals of one bar time are decided as one batch, once every signals partition has reported and the equity of
-that time is known: exits first, then by instance and symbol. So the verdicts do not depend on the order in which
-messages arrive or on how many workers sent them.
+The signals of one bar time are decided as one batch, once its bars are complete, every signals partition has reported
+and the equity of that time is known: closings of our own first, then exits, then by instance and symbol. So the
+verdicts do not depend on the order in which messages arrive or on how many workers sent them.
+
+The numbers are computed by kernels (limits, breaker, account, market); here are ids, texts and batches.
 """
 
 from __future__ import annotations
@@ -12,8 +14,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from n1v1 import ids
+from n1v1.errors import N1v1Error
 from n1v1.events import (
     Action,
+    BarClosed,
+    BarsComplete,
+    Bracket,
     BreakerChanged,
     BreakerCommand,
     DecisionsComplete,
@@ -29,13 +35,25 @@ from n1v1.events import (
     SignalsComplete,
     Wish,
 )
-from n1v1.risk.account import AccountView
-from n1v1.risk.limits import Approved, Request, decide, reduces
+from n1v1.ids import OrderId, SignalId
+from n1v1.kernels import Record, new_record
+from n1v1.risk import account as accounts
+from n1v1.risk import breaker, limits, market
+from n1v1.risk.account import ACCOUNT, PURPOSES, SYMBOL
+from n1v1.risk.checks import Shown, checks_made, percent
+from n1v1.risk.limits import DECISION
 from n1v1.risk.policy import RiskPolicy
-from n1v1.risk.reasons import Check, RefusalReason, Refused
-from n1v1.values import Instrument, OrderType, Purpose, TimeInForce
+from n1v1.risk.reasons import REASONS, Check, RefusalReason, Refused
+from n1v1.risk.records import symbol_record, wish_record
+from n1v1.risk.saved import restored_record, saved_record
+from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
 
 TOO_LATE = "its bar time, or a later one, was decided before"
+
+ACTIONS = {Action.BUY: limits.BUY, Action.SELL: limits.SELL, Action.CLOSE: limits.CLOSE}
+
+OWN_SIGNALS = {accounts.TIME_EXIT: "time_exit", accounts.FLATTEN: "flatten"}
+"""What stands for the instance in the signal id of an order that no strategy asked for."""
 
 
 @dataclass(slots=True)
@@ -44,7 +62,25 @@ class Batch:
 
     signals: dict[str, SignalRaised] = field(default_factory=dict)
     partitions: set[int] = field(default_factory=set)
+    bars: dict[str, BarClosed] = field(default_factory=dict)
+    has_bars: bool = False
     equity: EquityMarked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an order follows from: a signal, or the bar time itself."""
+
+    ts_ns: int
+    cause_id: str
+    correlation_id: str
+    signal_id: SignalId
+    instance: str
+    symbol: str
+
+    @classmethod
+    def of_signal(cls, signal: SignalRaised) -> Cause:
+        return cls(signal.ts_ns, signal.id, signal.correlation_id, signal.id, signal.instance, signal.symbol)
 
 
 class Risk:
@@ -57,10 +93,18 @@ class Risk:
         signal_partitions: int = 1,
     ) -> None:
         self._account = account
-        self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._instruments = {instrument.symbol: instrument for instrument in sorted(instruments, key=_symbol_of)}
         self._policy = policy
+        self._limits = policy.record()
         self._partitions = frozenset(range(signal_partitions))
-        self._view = AccountView()
+        self._state: Record = new_record(ACCOUNT)
+        self._symbols = {
+            symbol: symbol_record(instrument, policy, index=index)
+            for index, (symbol, instrument) in enumerate(self._instruments.items())
+        }
+        self._decision: Record = new_record(DECISION)
+        self._orders: dict[OrderId, str] = {}
+        self._entered_by: dict[str, str] = {}
         self._breaker: str | None = None
         self._breaker_version = 0
         self._batches: dict[int, Batch] = {}
@@ -76,27 +120,55 @@ class Risk:
         """Counts the changes of the breaker."""
         return self._breaker_version
 
+    @property
+    def breaker_state(self) -> breaker.BreakerState:
+        return breaker.BreakerState(self._state.breaker_state)
+
+    @property
+    def free_cash(self) -> int:
+        """Cash that no order has reserved, in quanta."""
+        return accounts.unreserved_cash(self._state)
+
+    @property
+    def open_orders(self) -> Sequence[OrderId]:
+        """Approved and not done: what they may still do is reserved."""
+        return tuple(self._orders)
+
     def handle(self, event: Event) -> list[Event]:
         match event:
+            case BarClosed():
+                if self._limits.watches_bars and event.ts_ns > self._decided_ns:
+                    self._batch(event.ts_ns).bars[event.symbol] = event
             case SignalRaised() if event.ts_ns <= self._decided_ns:
                 return [self._refuse(event, Refused(RefusalReason.SIGNAL_EXPIRED, TOO_LATE))]
             case SignalRaised():
                 self._batch(event.ts_ns).signals[event.id] = event
-            case SignalsComplete() if event.ts_ns > self._decided_ns:
-                self._batch(event.ts_ns).partitions.add(event.partition)
-                return self._decide_if_ready(event)
-            case EquityMarked() if event.account == self._account and event.ts_ns > self._decided_ns:
-                self._batch(event.ts_ns).equity = event
-                return self._decide_if_ready(event)
+            case BarsComplete() | SignalsComplete() | EquityMarked() if event.ts_ns > self._decided_ns:
+                return self._hear_watermark(event)
             case OrderFilled() if event.account == self._account:
-                self._view.fill(event)
+                self._book(event)
             case OrderRejected() | OrderCancelled() | OrderExpired() if event.account == self._account:
-                self._view.release(event.order_id)
+                self._release(event.order_id)
             case BreakerCommand() if event.account == self._account:
                 return self._command(event)
             case _:
                 pass
         return []
+
+    def _hear_watermark(self, event: BarsComplete | SignalsComplete | EquityMarked) -> list[Event]:
+        if isinstance(event, EquityMarked) and event.account != self._account:
+            return []
+        batch = self._batch(event.ts_ns)
+        match event:
+            case BarsComplete():
+                batch.has_bars = True
+            case SignalsComplete():
+                batch.partitions.add(event.partition)
+            case EquityMarked():
+                batch.equity = event
+        if batch.equity is None or not batch.has_bars or not batch.partitions >= self._partitions:
+            return []
+        return self._decide(event.ts_ns, batch, batch.equity)
 
     def waits_for(self, ts_ns: int) -> list[str]:
         """What the batch of a bar time still lacks, in words; empty when it was decided or never began."""
@@ -104,6 +176,8 @@ class Risk:
         if batch is None:
             return []
         missing = [f"signals partition {partition}" for partition in sorted(self._partitions - batch.partitions)]
+        if not batch.has_bars:
+            missing.append("bars")
         return missing if batch.equity else [*missing, "equity"]
 
     def undecided_signal_ids(self) -> set[str]:
@@ -117,15 +191,9 @@ class Risk:
     def _batch(self, ts_ns: int) -> Batch:
         return self._batches.setdefault(ts_ns, Batch())
 
-    def _decide_if_ready(self, event: Event) -> list[Event]:
-        batch = self._batches[event.ts_ns]
-        if batch.equity is None or not batch.partitions >= self._partitions:
-            return []
-        return self._decide(event.ts_ns, batch, batch.equity)
-
     def _decide(self, ts_ns: int, batch: Batch, equity: EquityMarked) -> list[Event]:
-        self._view.mark(equity)
-        said: list[Event] = [*self._give_up_before(ts_ns), *self._trip(equity)]
+        said: list[Event] = [*self._give_up_before(ts_ns), *self._observe(batch, equity)]
+        said += self._closings(equity)
         for signal in sorted(batch.signals.values(), key=self._priority):
             said.append(self._verdict(signal))
         approved = sum(isinstance(event, OrderApproved) for event in said)
@@ -151,22 +219,99 @@ class Risk:
         signals = [signal for time in overtaken for signal in self._batches[time].signals.values()]
         return [self._refuse(signal, Refused(RefusalReason.SIGNAL_EXPIRED, TOO_LATE)) for signal in signals]
 
+    def _observe(self, batch: Batch, equity: EquityMarked) -> list[Event]:
+        """Take over what the bar time did to market and account."""
+        self._mark(equity)
+        for symbol in sorted(batch.bars):
+            if symbol in self._symbols:
+                bar = batch.bars[symbol]
+                market.observe_bar(self._limits, self._symbols[symbol], bar.high, bar.low, bar.close)
+        trips, was_open = self._state.trip_count, breaker.breaker_is_open(self._state)
+        breaker.observe_equity(self._limits, self._state, equity.equity, equity.ts_ns)
+        is_open = breaker.breaker_is_open(self._state)
+        if self._limits.max_exposure_ppb:
+            self._state.exposure = sum(
+                accounts.symbol_exposure(record, self._instruments[symbol]) for symbol, record in self._symbols.items()
+            )
+        if self._state.trip_count != trips:
+            return [self._set_breaker(equity, self._trip_reason(), open_=True, actor="risk")]
+        if was_open and not is_open:
+            return [self._set_breaker(equity, "the account has recovered", open_=False, actor="risk")]
+        return []
+
+    def _mark(self, equity: EquityMarked) -> None:
+        """Take over portfolio's word on marks.
+
+        Positions and cash come from the first mark and from then on from the fills themselves: a fill may be heard
+        before a mark that was made without it.
+        """
+        is_first = not self._state.is_known
+        if is_first:
+            accounts.open_account(self._state, equity.cash, equity.equity, equity.peak)
+        for symbol, lots, ticks in equity.positions:
+            record = self._symbols.get(symbol)
+            if record is not None and is_first:
+                accounts.take_over(self._state, record, self._instruments[symbol], lots, ticks)
+            elif record is not None:
+                record.mark_ticks = ticks
+
+    def _book(self, fill: OrderFilled) -> None:
+        """Turn a fill into position and cash; those before the first mark are in it."""
+        symbol = self._symbols.get(fill.symbol)
+        if symbol is None or not self._state.is_known:
+            return
+        accounts.book_fill(
+            self._limits,
+            self._state,
+            symbol,
+            side=fill.side.sign,
+            lots=fill.lots,
+            value=fill.value,
+            fee=fill.fee,
+            purpose=PURPOSES.index(fill.purpose),
+            ts_ns=fill.ts_ns,
+            is_reserved=int(fill.order_id in self._orders),
+            is_final=int(fill.is_final),
+        )
+        if not symbol.has_order:
+            self._orders.pop(fill.order_id, None)
+
+    def _release(self, order: OrderId) -> None:
+        """Give back what a closed order had reserved; nothing happens when it was given back before."""
+        symbol = self._orders.pop(order, None)
+        if symbol is not None:
+            accounts.release(self._state, self._symbols[symbol])
+
     def _priority(self, signal: SignalRaised) -> tuple[bool, str, str]:
-        is_exit = reduces(signal, held=self._view.lots.get(signal.symbol, 0))
+        symbol = self._symbols.get(signal.symbol)
+        is_exit = symbol is not None and limits.reduces(ACTIONS[signal.action], symbol.position.lots)
         return (not is_exit, signal.instance, signal.symbol)
 
-    def _trip(self, equity: EquityMarked) -> list[Event]:
-        limit = self._policy.breaker_drawdown_ppb
-        if limit is None or self._breaker is not None or self._view.drawdown_ppb < limit:
-            return []
-        reason = f"equity drawdown {self._view.drawdown_ppb / 1e7:.2f} % reached {limit / 1e7:.2f} %"
-        return [self._set_breaker(equity, reason, open_=True, actor="risk")]
+    def _trip_reason(self) -> str:
+        state, policy = self._state, self._policy
+        words = {
+            breaker.CAUSE_DRAWDOWN: f"equity drawdown {percent(state.breaker_drawdown_ppb)}"
+            f" reached {percent(policy.breaker_drawdown_ppb or 0)}",
+            breaker.CAUSE_LOSSES: f"{policy.breaker.losses_to_trip} losing trades in a row",
+            breaker.CAUSE_VOLATILITY: "volatility spike",
+            breaker.CAUSE_ANOMALY: "market anomaly",
+            breaker.CAUSE_DAILY_LOSS: f"daily loss {percent(breaker.daily_loss_of(state))}"
+            f" reached {percent(policy.emergency_loss_ppb or 0)}",
+        }
+        reason = ", ".join(text for cause, text in words.items() if state.breaker_cause & cause)
+        return f"EMERGENCY: {reason}" if breaker.must_flatten(state) else reason
 
     def _command(self, command: BreakerCommand) -> list[Event]:
-        if command.open == (self._breaker is not None):
+        was_open = breaker.breaker_is_open(self._state)
+        if command.open:
+            held = breaker.is_held(self._state)
+            breaker.halt(self._state)
+            if was_open and held:
+                return []
+        elif was_open:
+            accounts.measure_anew(self._limits, self._state)
+        else:
             return []
-        if not command.open:
-            self._view.forgive()
         return [self._set_breaker(command, command.reason, open_=command.open, actor=command.actor)]
 
     def _set_breaker(self, cause: Event, reason: str, *, open_: bool, actor: str) -> BreakerChanged:
@@ -183,42 +328,96 @@ class Risk:
             actor=actor,
         )
 
+    def _closings(self, equity: EquityMarked) -> list[Event]:
+        """Positions that we close ourselves: in an emergency all, else those that were held for long enough.
+
+        What cannot be ordered now, such as less than the venue accepts, is looked at again at the next bar time.
+        """
+        if not self._limits.max_bars_held and not breaker.must_flatten(self._state):
+            return []
+        orders: list[Event] = []
+        for symbol, record in self._symbols.items():
+            if breaker.must_flatten(self._state):
+                purpose = accounts.FLATTEN
+            elif market.time_exit_due(self._limits, record):
+                purpose = accounts.TIME_EXIT
+            else:
+                continue
+            instrument = self._instruments[symbol]
+            if limits.decide_closing(record, instrument, purpose, self._decision) == 0:
+                orders.append(self._approve(self._own_cause(equity, symbol, purpose)))
+        return orders
+
+    def _own_cause(self, equity: EquityMarked, symbol: str, purpose: int) -> Cause:
+        return Cause(
+            ts_ns=equity.ts_ns,
+            cause_id=equity.id,
+            correlation_id=ids.correlation_id(symbol, equity.ts_ns),
+            signal_id=ids.signal_id(OWN_SIGNALS[purpose], symbol, equity.ts_ns),
+            instance=self._entered_by.get(symbol, OWN_SIGNALS[purpose]),
+            symbol=symbol,
+        )
+
     def _verdict(self, signal: SignalRaised) -> Event:
         instrument = self._instruments.get(signal.symbol)
         if instrument is None:
             return self._refuse(signal, Refused(RefusalReason.UNKNOWN_SYMBOL, "no such instrument"))
-        request = Request(signal=signal, instrument=instrument, breaker=self._breaker)
-        decision = decide(request, self._view, self._policy)
-        if not isinstance(decision, Approved):
-            return self._refuse(signal, decision.refused, decision.checks)
-        order = self._approve(signal, decision)
-        self._view.reserve(order, cash=decision.request.cash)
-        return order
+        reason = limits.decide(
+            self._limits,
+            self._state,
+            self._symbols[signal.symbol],
+            instrument,
+            wish_record(signal.wish),
+            ACTIONS[signal.action],
+            signal.ts_ns,
+            self._decision,
+        )
+        if reason == 0:
+            return self._approve(Cause.of_signal(signal))
+        checks = self._checks(instrument)
+        found = REASONS[reason]
+        assert found is not None
+        return self._refuse(signal, Refused(found, checks[-1].detail), checks)
 
-    def _approve(self, signal: SignalRaised, decision: Approved) -> OrderApproved:
-        request = decision.request
-        order_id = ids.order_id(self._account, signal.id)
+    def _checks(self, instrument: Instrument) -> tuple[Check, ...]:
+        return checks_made(Shown(self._decision, instrument, self._policy, self._breaker))
+
+    def _approve(self, cause: Cause) -> OrderApproved:
+        """The order that stands in `_decision`, reserved."""
+        decision = self._decision
+        order_id = ids.order_id(self._account, cause.signal_id)
+        purpose = PURPOSES[decision.purpose]
+        accounts.reserve(self._state, self._symbols[cause.symbol], decision, cause.ts_ns)
+        self._orders[order_id] = cause.symbol
+        if purpose is Purpose.ENTRY:
+            self._entered_by[cause.symbol] = cause.instance
         return OrderApproved(
             id=f"approved:{order_id}",
-            ts_ns=signal.ts_ns,
-            cause_id=signal.id,
-            correlation_id=signal.correlation_id,
+            ts_ns=cause.ts_ns,
+            cause_id=cause.cause_id,
+            correlation_id=cause.correlation_id,
             order_id=order_id,
-            signal_id=signal.id,
+            signal_id=cause.signal_id,
             account=self._account,
-            instance=signal.instance,
-            symbol=signal.symbol,
-            side=request.side,
-            type=OrderType.MARKET,
-            lots=request.lots,
-            limit_ticks=None,
+            instance=cause.instance,
+            symbol=cause.symbol,
+            side=Side.BUY if decision.side > 0 else Side.SELL,
+            type=OrderType.LIMIT if decision.limit_ticks else OrderType.MARKET,
+            lots=decision.lots,
+            limit_ticks=decision.limit_ticks or None,
             time_in_force=TimeInForce.GTC,
-            reduce_only=request.reduces,
-            purpose=Purpose.EXIT if request.reduces else Purpose.ENTRY,
-            reference_ticks=request.reference_ticks,
-            valid_until_ns=signal.ts_ns + self._policy.valid_for_ns,
-            checks=decision.checks,
+            reduce_only=purpose is not Purpose.ENTRY,
+            purpose=purpose,
+            bracket=_bracket(decision),
+            reference_ticks=decision.reference_ticks,
+            valid_until_ns=cause.ts_ns + self._valid_for_ns(decision),
+            checks=self._checks(self._instruments[cause.symbol]),
         )
+
+    def _valid_for_ns(self, decision: Record) -> int:
+        if decision.limit_ticks and self._policy.limit_valid_for_ns:
+            return self._policy.limit_valid_for_ns
+        return self._policy.valid_for_ns
 
     def _refuse(self, signal: SignalRaised, refused: Refused, checks: tuple[Check, ...] = ()) -> OrderRefused:
         return OrderRefused(
@@ -238,7 +437,10 @@ class Risk:
 
     def snapshot(self) -> dict[str, Any]:
         return {
-            "view": self._view.snapshot(),
+            "account": saved_record(self._state, ACCOUNT),
+            "symbols": {symbol: saved_record(record, SYMBOL) for symbol, record in self._symbols.items()},
+            "orders": dict(self._orders),
+            "entered_by": dict(self._entered_by),
             "breaker": self._breaker,
             "breaker_version": self._breaker_version,
             "decided_ns": self._decided_ns,
@@ -246,16 +448,45 @@ class Risk:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        self._view = AccountView.restored(saved["view"])
+        """Raises N1v1Error when that is no state of risk."""
+        try:
+            self._restore(saved)
+        except (N1v1Error, KeyError, TypeError, ValueError) as error:
+            raise N1v1Error(f"the saved state of risk is not readable: {error}") from error
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        self._state = restored_record(saved["account"], ACCOUNT)
+        for symbol, record in saved["symbols"].items():
+            if symbol in self._symbols:
+                self._symbols[symbol] = restored_record(record, SYMBOL)
+        self._orders = {OrderId(order): symbol for order, symbol in saved["orders"].items()}
+        self._entered_by = dict(saved["entered_by"])
         self._breaker, self._breaker_version = saved["breaker"], int(saved["breaker_version"])
         self._decided_ns = int(saved["decided_ns"])
         self._batches = {int(time): _batch_restored(batch) for time, batch in saved["batches"]}
+
+
+def _symbol_of(instrument: Instrument) -> str:
+    return instrument.symbol
+
+
+def _bracket(decision: Record) -> Bracket | None:
+    if not (decision.stop_ticks or decision.target_ticks or decision.trail_ppb):
+        return None
+    return Bracket(
+        stop_ticks=decision.stop_ticks or None,
+        target_ticks=decision.target_ticks or None,
+        trail_ppb=decision.trail_ppb or None,
+        trail_step_ppb=decision.trail_step_ppb,
+    )
 
 
 def _batch_snapshot(batch: Batch) -> dict[str, Any]:
     return {
         "signals": [asdict(signal) for signal in batch.signals.values()],
         "partitions": sorted(batch.partitions),
+        "bars": [asdict(bar) for bar in batch.bars.values()],
+        "has_bars": batch.has_bars,
         "equity": asdict(batch.equity) if batch.equity else None,
     }
 
@@ -265,7 +496,14 @@ def _batch_restored(saved: Mapping[str, Any]) -> Batch:
         SignalRaised(**{**entry, "action": Action(entry["action"]), "wish": Wish(**entry["wish"])})
         for entry in saved["signals"]
     ]
+    bars = [BarClosed(**entry) for entry in saved["bars"]]
     equity = saved["equity"]
     if equity is not None:
         equity = EquityMarked(**{**equity, "positions": tuple(tuple(row) for row in equity["positions"])})
-    return Batch({signal.id: signal for signal in signals}, set(saved["partitions"]), equity)
+    return Batch(
+        signals={signal.id: signal for signal in signals},
+        partitions=set(saved["partitions"]),
+        bars={bar.symbol: bar for bar in bars},
+        has_bars=bool(saved["has_bars"]),
+        equity=equity,
+    )

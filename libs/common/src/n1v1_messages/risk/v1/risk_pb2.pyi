@@ -40,6 +40,17 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_SIGNAL_EXPIRED: _RefusalReason.ValueType  # 11
     REFUSAL_REASON_UNKNOWN_SYMBOL: _RefusalReason.ValueType  # 12
     REFUSAL_REASON_NO_PRICE: _RefusalReason.ValueType  # 13
+    REFUSAL_REASON_DAILY_LOSS_LIMIT: _RefusalReason.ValueType  # 14
+    REFUSAL_REASON_EXPOSURE_LIMIT: _RefusalReason.ValueType  # 15
+    REFUSAL_REASON_ORDER_RATE_LIMIT: _RefusalReason.ValueType  # 16
+    REFUSAL_REASON_STOP_REQUIRED: _RefusalReason.ValueType  # 17
+    REFUSAL_REASON_WARMING_UP: _RefusalReason.ValueType  # 18
+    REFUSAL_REASON_NO_EDGE: _RefusalReason.ValueType  # 19
+    REFUSAL_REASON_SYMBOL_LOCKED: _RefusalReason.ValueType  # 20
+    REFUSAL_REASON_ACCOUNT_LOCKED: _RefusalReason.ValueType  # 21
+    REFUSAL_REASON_MARKET_ANOMALY: _RefusalReason.ValueType  # 22
+    REFUSAL_REASON_KILL_SWITCH: _RefusalReason.ValueType  # 23
+    REFUSAL_REASON_VETOED: _RefusalReason.ValueType  # 24
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper): ...
 
@@ -57,6 +68,17 @@ REFUSAL_REASON_BELOW_MIN_NOTIONAL: RefusalReason.ValueType  # 10
 REFUSAL_REASON_SIGNAL_EXPIRED: RefusalReason.ValueType  # 11
 REFUSAL_REASON_UNKNOWN_SYMBOL: RefusalReason.ValueType  # 12
 REFUSAL_REASON_NO_PRICE: RefusalReason.ValueType  # 13
+REFUSAL_REASON_DAILY_LOSS_LIMIT: RefusalReason.ValueType  # 14
+REFUSAL_REASON_EXPOSURE_LIMIT: RefusalReason.ValueType  # 15
+REFUSAL_REASON_ORDER_RATE_LIMIT: RefusalReason.ValueType  # 16
+REFUSAL_REASON_STOP_REQUIRED: RefusalReason.ValueType  # 17
+REFUSAL_REASON_WARMING_UP: RefusalReason.ValueType  # 18
+REFUSAL_REASON_NO_EDGE: RefusalReason.ValueType  # 19
+REFUSAL_REASON_SYMBOL_LOCKED: RefusalReason.ValueType  # 20
+REFUSAL_REASON_ACCOUNT_LOCKED: RefusalReason.ValueType  # 21
+REFUSAL_REASON_MARKET_ANOMALY: RefusalReason.ValueType  # 22
+REFUSAL_REASON_KILL_SWITCH: RefusalReason.ValueType  # 23
+REFUSAL_REASON_VETOED: RefusalReason.ValueType  # 24
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 @_typing.final
