@@ -39,7 +39,11 @@ HOUR = 3_600_000_000_000
 USD = 100_000_000
 PERCENT = PPB // 100
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
-CROSS = Instance("cross", "ema_cross", {"fast_ema": 1, "slow_ema": 2, "position_size": 0.5})
+CROSS = Instance(
+    "cross",
+    "ema_cross",
+    {"fast_ema": 1, "slow_ema": 2, "position_size": 0.5, "stop_loss_pct": 0, "take_profit_pct": 0},
+)
 POLICY = RiskPolicy(
     position_fraction_ppb=10 * PERCENT,
     max_position_ppb=50 * PERCENT,
