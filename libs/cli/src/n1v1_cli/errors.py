@@ -8,6 +8,14 @@ from pathlib import Path
 class CommandError(Exception):
     """The command cannot do what was asked; the message says why and what to do. Exit code 1."""
 
+    exit_code = 1
+
+
+class WrongOption(CommandError):
+    """An option says something that cannot be meant. Exit code 2, as for every wrong use."""
+
+    exit_code = 2
+
 
 class NoStack(CommandError):
     """Nothing runs from the state folder, and the command needs a running stack."""

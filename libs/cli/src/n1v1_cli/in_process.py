@@ -1,41 +1,46 @@
-"""The whole system in this process: the engine of the core, configured by the same settings as the services."""
+"""From settings to a run in this process: the same settings that configure the services."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from n1v1.errors import StrategyError
-from n1v1.events import Event
-from n1v1.execution.stage import Execution
-from n1v1.pipeline import Engine
-from n1v1.portfolio.stage import Portfolio
-from n1v1.risk.stage import Risk
-from n1v1.signals.stage import Signals
-from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1_common.settings.core import fee_rate_ppb, instances_of, policy_of, slippage_ppb
-from n1v1_common.settings.model import Settings
-from n1v1_research.datasets import Dataset
+from n1v1_research.backtest.configuration import Configuration
+
+if TYPE_CHECKING:
+    from n1v1.events import Event
+    from n1v1_common.settings.model import Settings
+    from n1v1_research.datasets import Dataset
+
+
+def configuration_of(settings: Settings, dataset: Dataset) -> Configuration:
+    """Raises UnknownName, InvalidValue or StrategyError: what was expected, what came and where."""
+    from n1v1.simulation.venue import VenueRules
+
+    return Configuration(
+        instances=tuple(instances_of(settings)),
+        policy=policy_of(settings),
+        rules=VenueRules(fee_rate_ppb=fee_rate_ppb(settings), slippage_ppb=slippage_ppb(settings)),
+        initial_cash=dataset.instruments[0].quanta(settings.account.initial_balance),
+        account=settings.account.id,
+        venue=settings.venue,
+    )
 
 
 def events(settings: Settings, dataset: Dataset) -> Iterator[Event]:
     """Every event of the run, in order. Raises StrategyError when a strategy raises."""
+    from n1v1_research.backtest import pipeline
 
-    account, instruments = settings.account.id, dataset.instruments
-    cash = instruments[0].quanta(settings.account.initial_balance)
-    rules = VenueRules(fee_rate_ppb=fee_rate_ppb(settings), slippage_ppb=slippage_ppb(settings))
-    venue = SimulatedVenue(instruments, rules)
-    venue.open_account(account, cash)
-    signals = Signals(instances=instances_of(settings), instruments=instruments, timeframe=dataset.timeframe)
-    engine = Engine(
-        account=account,
-        venue=venue,
-        signals=signals,
-        risk=Risk(account=account, instruments=instruments, policy=policy_of(settings)),
-        execution=Execution(account=account, venue=settings.venue),
-        portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
-    )
-    for event in engine.run(dataset.steps()):
-        if signals.failures:
-            instance, symbol, error = signals.failures[0]
-            raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
-        yield event
+    return pipeline.events(configuration_of(settings, dataset), dataset)
+
+
+def rules_of(settings: Settings) -> dict[str, str]:
+    """What a simulated run assumes, for its report."""
+    return {
+        "Fills": "market orders fill whole at the open of the next bar",
+        "Fee": f"{settings.exchange.fee_rate_bps} bps of the traded value, paid in quote currency",
+        "Slippage": f"{settings.exchange.slippage_bps} bps against the taker",
+        "Market impact": "none beyond the slippage",
+        "Positions": "long only, one account for all strategies",
+    }

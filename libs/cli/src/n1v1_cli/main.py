@@ -23,6 +23,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("n1v1_cli.commands.demo", "replay years of BTC and ETH through the whole system, with a report"),
     "backtest": Command("n1v1_cli.commands.backtest", "run strategies over recorded data in this process"),
+    "data": Command("n1v1_cli.commands.data", "recorded bars: import, list, verify, show, export"),
     "up": Command("n1v1_cli.commands.up", "start servers and services and keep them running"),
     "status": Command("n1v1_cli.commands.status", "what runs, where, since when, and how it is"),
     "logs": Command("n1v1_cli.commands.logs", "the log of one service or server"),
@@ -131,7 +132,9 @@ def _exit_code_of(error: Exception) -> int | None:
 
     if isinstance(error, SettingsError):
         return EXIT_USAGE
-    if isinstance(error, CommandError | StackFailed | ServerError | N1v1Error):
+    if isinstance(error, CommandError):
+        return error.exit_code
+    if isinstance(error, StackFailed | ServerError | N1v1Error):
         return EXIT_FAILED
     return None
 

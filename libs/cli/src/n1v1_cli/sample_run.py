@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from n1v1.run_hash import RunRecords
+    from n1v1_common.settings.load import Loaded
     from n1v1_common.settings.model import Settings
     from n1v1_research.datasets import Dataset
-    from n1v1_research.report import RunResult
+    from n1v1_research.results import RunResult
 
 # What is traded and how far it may go, in the demo, in its repetition in process and in `n1v1 up` without settings.
 # Two strategies on two markets, at most 45 % of equity in each, so that both fit with their costs. The limits leave
@@ -41,29 +41,27 @@ def dataset_of(settings: Settings) -> Dataset:
     return load(market.dataset or DEFAULT_DATASET, symbols=market.symbols, start=market.start, end=market.end)
 
 
-def result_of(records: RunRecords, settings: Settings, dataset: Dataset, *, driver: str) -> RunResult:
-    from n1v1_research.report import RunResult
+def title_of(settings: Settings, dataset: Dataset) -> str:
+    return f"{strategy_names(settings)} on {', '.join(dataset.symbols)}"
 
-    names = ", ".join([*settings.strategies.active_strategies, *(path.name for path in settings.strategies.files)])
-    return RunResult.of(
-        records,
+
+def strategy_names(settings: Settings) -> str:
+    return ", ".join([*settings.strategies.active_strategies, *(path.name for path in settings.strategies.files)])
+
+
+def result_of(
+    records: RunRecords, loaded: Loaded, dataset: Dataset, *, engine: str, started_at: str, seconds: float
+) -> RunResult:
+    """What the services recorded, as the same result that a run in this process has."""
+    from n1v1_cli.in_process import configuration_of, rules_of
+    from n1v1_research.results import RunResult, Timing
+
+    settings = loaded.settings
+    return RunResult(
         dataset=dataset,
-        title=f"{names} on {', '.join(dataset.symbols)}",
-        facts={"Strategies": names, "Driver": driver, "Start equity": f"{settings.account.initial_balance:,}"},
-        assumptions={
-            "Fills": "market orders fill whole at the open of the next bar",
-            "Fee": f"{settings.exchange.fee_rate_bps} bps of the traded value, paid in quote currency",
-            "Slippage": f"{settings.exchange.slippage_bps} bps against the taker",
-            "Market impact": "none beyond the slippage",
-            "Positions": "long only, one account for all strategies",
-        },
+        records=records,
+        timing=Timing(engine=engine, started_at=started_at, seconds=seconds),
+        title=title_of(settings, dataset),
+        rules=rules_of(settings),
+        configuration=configuration_of(settings, dataset).as_json(),
     )
-
-
-def write_report(result: RunResult, folder: Path) -> Path:
-    from n1v1_research.report import write
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "report.html"
-    write(result, path)
-    return path.absolute()

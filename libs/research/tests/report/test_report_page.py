@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from n1v1.ids import OrderId
 from n1v1.run_hash import EquityRow, RunRecords
+from n1v1.values import Purpose
 from n1v1_research.datasets import load
-from n1v1_research.report import RunResult, render, write
-from n1v1_research.report.curves import buy_and_hold
+from n1v1_research.report import render, write
+from n1v1_research.report.curves import chart_data
 from n1v1_research.report.monthly import monthly_returns
+from n1v1_research.results import Decided, RunResult, Timing
+from n1v1_research.results.sensitivity import CostRun
 
 USD = 10**8
 
@@ -51,12 +55,25 @@ RECORDS = RunRecords(
 @pytest.fixture(scope="module")
 def result() -> RunResult:
     dataset = load("coinbase-4h", symbols=["BTC-USD"], start="2020-01-01", end="2020-01-02")
-    return RunResult.of(
-        RECORDS,
+    return RunResult(
         dataset=dataset,
+        records=RECORDS,
+        timing=Timing(engine="pipeline", started_at="2026-01-01T00:00:00+00:00", seconds=0.5),
         title="<script>alert(1)</script>",
         facts={"Mode": "paper"},
-        assumptions={"Fee": "0.1 % & more"},
+        rules={"Fee": "0.1 % & more"},
+        purposes={OrderId("o-1"): Purpose.ENTRY, OrderId("o-2"): Purpose.TAKE_PROFIT},
+        decided=(Decided("stop and target in one bar", 1, 7_200 * USD),),
+        sensitivity=(
+            CostRun(
+                factor="2",
+                total_return=0.017,
+                sharpe_ratio=None,
+                max_drawdown=0.0,
+                total_trades=1,
+                total_fees="30.00",
+            ),
+        ),
     )
 
 
@@ -91,9 +108,39 @@ def test_the_embedded_data_is_valid_json_with_every_mark_and_fill(page: str) -> 
     match = re.search(r"^const DATA = (.*);$", page, re.MULTILINE)
     assert match is not None
     data = json.loads(match[1])
-    assert data["equity"] == [10_000, 10_150, 10_185]
+    assert data["equity"]["equity"] == [10_000, 10_150, 10_185]
     assert data["prices"][0]["buys"]["prices"] == [7_000]
-    assert len(data["prices"][0]["close"]) == 6
+    assert data["prices"][0]["sells"]["texts"] == ["1 take profit"]
+
+
+def test_a_trade_says_why_it_ended(page: str) -> None:
+    assert "<td>take profit</td>" in page
+
+
+def test_the_page_says_what_the_result_rests_on(page: str) -> None:
+    # one of two fills; 7,200 of 14,200 traded
+    row = "<td>stop and target in one bar</td><td class='n'>1</td><td class='n'>50.00%</td>"
+    assert row + "<td class='n'>7,200.00</td><td class='n'>50.70%</td>" in page
+    assert "<td>2 ×</td><td class='n'>+1.70%</td>" in page
+    assert "15.00 USD; 0.11% of what was traded, 0.15% of the start" in page
+
+
+def test_a_long_run_is_drawn_with_few_points_and_keeps_its_peaks() -> None:
+    dataset = load("coinbase-4h", symbols=["BTC-USD"])
+    closes = dataset.columns("BTC-USD").close.tolist()
+    closing = dataset.columns("BTC-USD").close_ns.tolist()
+    rows = tuple((ts, 0, close * 10**6, (("BTC-USD", 1, close),)) for ts, close in zip(closing, closes, strict=True))
+    run = RunResult(
+        dataset=dataset,
+        records=RunRecords(equity=rows),
+        timing=Timing(engine="pipeline", started_at="", seconds=1.0),
+        title="hold",
+    )
+    data = chart_data(run)
+    assert len(data["equity"]["times"]) < 5_000 < len(rows)
+    assert max(data["equity"]["equity"]) == max(closes) / 100
+    assert max(data["prices"][0]["close"]) == max(closes) / 100
+    assert min(data["drawdown"]["percent"]) == pytest.approx(-100 * run.summary.max_drawdown, abs=1e-3)
 
 
 def test_writing_makes_the_folders_on_the_way(result: RunResult, tmp_path: Path) -> None:
@@ -102,27 +149,17 @@ def test_writing_makes_the_folders_on_the_way(result: RunResult, tmp_path: Path)
 
 
 def test_a_mark_at_midnight_of_the_first_closes_the_month_before() -> None:
-    years = monthly_returns(
-        [
-            mark("2020-11-15T00:00", 100),
-            mark("2020-12-01T00:00", 110),
-            mark("2021-01-01T00:00", 99),
-            mark("2021-01-01T04:00", 108),
-            mark("2021-03-01T00:00", 54),
-        ]
-    )
+    marks = [
+        mark("2020-11-15T00:00", 100),
+        mark("2020-12-01T00:00", 110),
+        mark("2021-01-01T00:00", 99),
+        mark("2021-01-01T04:00", 108),
+        mark("2021-03-01T00:00", 54),
+    ]
+    years = monthly_returns([row[0] for row in marks], [row[2] for row in marks])
     assert [year.year for year in years] == [2020, 2021]
     assert years[0].months[10:] == pytest.approx((0.10, -0.10))
     assert years[0].total == pytest.approx(-0.01)
     assert years[1].months[:2] == pytest.approx((108 / 99 - 1, -0.5))
     assert years[1].months[2] is None
     assert years[1].total == pytest.approx(54 / 99 - 1)
-
-
-def test_buy_and_hold_starts_when_every_symbol_has_a_price() -> None:
-    marks = [
-        mark("2020-01-01", 100, ("A", 0, 10)),
-        mark("2020-01-02", 100, ("A", 0, 20), ("B", 0, 100)),
-        mark("2020-01-03", 100, ("A", 0, 30), ("B", 0, 50)),
-    ]
-    assert buy_and_hold(marks, 100.0) == [None, 100.0, pytest.approx(100.0)]

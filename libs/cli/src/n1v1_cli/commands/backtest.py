@@ -1,10 +1,8 @@
-"""n1v1 backtest: the whole system in this process, without servers. The same run as the demo gives the same hash."""
+"""n1v1 backtest: strategies over recorded bars, and what came of it. Without --strategy it repeats the demo's run."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,49 +10,115 @@ from n1v1_cli import sample_run
 from n1v1_cli.options import add_settings_options, load_settings
 
 if TYPE_CHECKING:
-    from n1v1.events import Event
+    from collections.abc import Sequence
+
+    from n1v1_common.settings.load import Loaded
+    from n1v1_research.datasets import Dataset
+    from n1v1_research.results import RunResult
+
+SERVICES = "services"
+"""The engine that is no engine of this process: the whole stack, as `n1v1 demo` starts it."""
+
+STATE_FOLDER = "backtest"
+"""Below the state folder, for the servers of that stack."""
+
+FORMATS = "json,csv,html"
 
 
 def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its subparsers private
     parser = subparsers.add_parser(
         "backtest",
         help="run strategies over recorded data in this process",
-        description="Runs the stages of the system in this process, event by event, over recorded bars. By default "
-        "it repeats the demo's run, and ends with the demo's hash.",
+        description="Runs strategies over recorded bars and writes results.json, the tables and a report. Without "
+        "--strategy and --data it repeats the demo's run, and ends with the demo's hash.",
     )
+    _add_what(parser)
+    _add_how(parser)
     add_settings_options(parser)
-    parser.add_argument("--full", action="store_true", help="all recorded years (2016 to 2022) instead of 2020 to 2022")
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--results", type=Path, default=Path("results/backtest"), metavar="FOLDER", help="for the report"
+        "-s",
+        "--strategy",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a strategy (ema_cross, EMACrossStrategy), a file.py or a file.py:Class; may be given several times",
+    )
+    parser.add_argument(
+        "-p",
+        "--params",
+        metavar="PARAMS",
+        action="append",
+        default=[],
+        help="""parameters, as in --params '{"fast_ema": 5}' or --params fast_ema=5; of several strategies with """
+        "the name before: ema_cross.fast_ema=5",
+    )
+    parser.add_argument("--data", metavar="NAME|PATH", help="a dataset by name, a folder or a file of bars")
+    parser.add_argument("--symbols", metavar="A,B", help="of the dataset (all)")
+    parser.add_argument("--timeframe", metavar="4h", help="the length of a bar that is expected")
+    parser.add_argument("--start", metavar="DATE", help="first bar, UTC (the first recorded)")
+    parser.add_argument("--end", metavar="DATE", help="end, exclusive, UTC (the last recorded)")
+    parser.add_argument("--full", action="store_true", help="without --strategy: 2016 to 2022 instead of 2020 to 2022")
+    parser.add_argument("--cash", metavar="AMOUNT", help="what the account starts with, in quote currency")
+    parser.add_argument("--fee", metavar="FRACTION", help="of the traded value: 0.001 is 0.1 %%")
+    parser.add_argument("--slippage", metavar="FRACTION", help="of the price, against the taker")
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", metavar="NAME", help="how it is run; the result is the same")
+    parser.add_argument("--sensitivity", action="store_true", help="run it again at half and at twice the costs")
+    parser.add_argument("--risk-free-rate", metavar="FRACTION", type=float, help="a year, for Sharpe and alpha (0.02)")
+    parser.add_argument("--format", metavar="A,B", default=FORMATS, help=f"of json, csv, parquet, html ({FORMATS})")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results/backtest"), metavar="FOLDER", help="for the files"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    from n1v1.run_hash import from_events
-    from n1v1_cli.in_process import events
+    """Raises N1v1Error or CommandError: the run cannot be made; SettingsError: it was asked for wrongly."""
     from n1v1_cli.run_table import print_run
+    from n1v1_research.results.files import checked_formats
 
-    settings = load_settings(args, sample_run.settings_of(full=args.full)).settings
-    dataset = sample_run.dataset_of(settings)
-    began = time.monotonic()
-    records = from_events(_shown(events(settings, dataset), total=len(list(dataset.steps()))))
-    seconds = time.monotonic() - began
-    bars = sum(len(bars) for _, bars in dataset.steps())
-    result = sample_run.result_of(records, settings, dataset, driver="in process, event by event")
-    print_run(result, sample_run.write_report(result, args.results))
-    print(f"{bars:,} bars in {seconds:.1f} s, {bars / seconds:,.0f} bars/s")
+    formats = checked_formats(args.format.split(","))
+    loaded, dataset = loaded_with_dataset(args)
+    result = play(loaded, dataset, args)
+    written = result.save(args.results, formats)
+    print_run(result, written)
     return 0
 
 
-def _shown(happening: Iterator[Event], *, total: int) -> Iterator[Event]:
-    """The same events, with a progress bar that follows the bar times."""
-    from rich.progress import Progress
+def loaded_with_dataset(args: argparse.Namespace) -> tuple[Loaded, Dataset]:
+    """The settings that the options lead to, and the bars they name. What the bars say beats what nobody has set."""
+    from n1v1_cli.backtest_settings import overrides_of
+    from n1v1_cli.datasets import chosen_dataset, settings_from
 
-    from n1v1.events import BarsComplete
+    args.overrides = [*args.overrides, *overrides_of(args)]
+    defaults: Sequence[str] = () if args.strategy or args.data else sample_run.settings_of(full=args.full)
+    dataset = chosen_dataset(load_settings(args, defaults))
+    return load_settings(args, [*defaults, *settings_from(dataset)]), dataset
 
-    with Progress(transient=True) as progress:
-        task = progress.add_task("backtest", total=total)
-        for event in happening:
-            if isinstance(event, BarsComplete) and event.sequence % 50 == 0:
-                progress.update(task, completed=event.sequence)
-            yield event
+
+def play(loaded: Loaded, dataset: Dataset, args: argparse.Namespace) -> RunResult:
+    from n1v1.performance import RISK_FREE_RATE
+    from n1v1_cli.in_process import configuration_of, rules_of
+    from n1v1_cli.progress import shown_progress
+    from n1v1_research.backtest.backtester import Backtester
+    from n1v1_research.backtest.engines import DEFAULT_ENGINE
+
+    if args.engine == SERVICES:
+        from n1v1_cli.options import state_dir_of
+        from n1v1_cli.replay import replayed
+
+        return replayed(loaded, dataset, state_dir_of(loaded) / STATE_FOLDER)
+    backtester = Backtester(
+        configuration_of(loaded.settings, dataset),
+        dataset,
+        engine=args.engine or DEFAULT_ENGINE,
+        title=sample_run.title_of(loaded.settings, dataset),
+        rules=rules_of(loaded.settings),
+        risk_free_rate=RISK_FREE_RATE if args.risk_free_rate is None else args.risk_free_rate,
+    )
+    with shown_progress(total=dataset.total_steps) as progress:
+        return backtester.run(progress, sensitivity=args.sensitivity)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.resources
+import importlib.util
 import json
 from html import escape
 from pathlib import Path
 from string import Template
 
+from n1v1.errors import N1v1Error, UndefinedStatistic
 from n1v1_research.report import tables
-from n1v1_research.report.curves import chart_data, time_text
-from n1v1_research.report.monthly import monthly_returns
-from n1v1_research.report.result import RunResult
+from n1v1_research.report.curves import ROLLING_DAYS, chart_data
+from n1v1_research.report.monthly import YearOfReturns, monthly_returns
+from n1v1_research.results.costs import costs_of
+from n1v1_research.results.document import hash_of
+from n1v1_research.results.moments import minute_texts
+from n1v1_research.results.result import RunResult
 
 
 def write(result: RunResult, path: str | Path) -> Path:
@@ -26,20 +31,25 @@ def render(result: RunResult) -> str:
     """The whole page as text, about 5 MB: nearly all of it is plotly.js."""
     return Template(_asset("page.html")).substitute(
         title=escape(result.title),
-        period=f"{time_text(result.marks[0][0])} – {time_text(result.marks[-1][0])} UTC",
-        symbols=escape(", ".join(instrument.symbol for instrument in result.instruments)),
-        timeframe=escape(result.timeframe),
+        period=f"{' – '.join(minute_texts(result.times_ns[[0, -1]]))} UTC",
+        symbols=escape(", ".join(result.dataset.symbols)),
+        timeframe=escape(result.dataset.timeframe),
         hash=result.hash,
         short_hash=result.hash[:12],
         headline=tables.headline_tiles(result),
         details=tables.detail_tiles(result),
-        price_charts="".join(_price_chart(i.symbol) for i in result.instruments),
-        monthly=tables.monthly_table(monthly_returns(result.marks)),
+        trade_details=tables.trade_tiles(result),
+        price_charts="".join(_price_chart(symbol) for symbol in result.dataset.symbols),
+        monthly=tables.monthly_table(_months(result)),
+        rolling_days=ROLLING_DAYS,
         trades=tables.trades_table(result),
-        trade_count=f"{len(result.trips):,}",
+        trades_note=tables.trades_note(result),
+        costs=tables.costs_list(result, costs_of(result.executions, result.dataset)),
+        decided=tables.decided_table(result, result.decided),
+        sensitivity=tables.sensitivity_table(result, result.sensitivity),
         refusals=tables.refusals_list(result.refusals),
-        assumptions=tables.definitions(result.assumptions),
-        facts=tables.definitions({**result.facts, "Run hash": result.hash, **_kinds(result)}),
+        rules=tables.definitions(result.rules),
+        facts=tables.definitions(_identity(result)),
         style=_asset("report.css"),
         plotly=_plotly(),
         script=_asset("report.js"),
@@ -47,15 +57,33 @@ def render(result: RunResult) -> str:
     )
 
 
+def _months(result: RunResult) -> list[YearOfReturns]:
+    try:
+        return monthly_returns(result.times_ns, result.equity_quanta)
+    except UndefinedStatistic:  # the account lost everything: its months have no returns
+        return []
+
+
+def _identity(result: RunResult) -> dict[str, str]:
+    code = result.code
+    return {
+        "Dataset": result.dataset.name,
+        "Dataset id": result.dataset.id,
+        **result.facts,
+        "Configuration": hash_of(result.configuration),
+        "Code": f"n1v1 {code.package}"
+        + (f", commit {code.commit}" if code.commit else "")
+        + (", changed" if code.is_changed else ""),
+        "Run hash": result.hash,
+        **{f"Hash of {kind}": digest for kind, digest in result.hashes.items()},
+    }
+
+
 def _price_chart(symbol: str) -> str:
     return (
         f"<section class='card'><h2>{escape(symbol)}</h2>"
         f"<div class='chart price' data-symbol='{escape(symbol)}'></div></section>"
     )
-
-
-def _kinds(result: RunResult) -> dict[str, str]:
-    return {f"Hash of {kind}": digest for kind, digest in result.hashes.items()}
 
 
 def _embedded(data: object) -> str:
@@ -68,5 +96,8 @@ def _asset(name: str) -> str:
 
 
 def _plotly() -> str:
-    """plotly.js as it comes in the wheel of plotly (MIT)."""
-    return importlib.resources.files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+    """plotly.js as it comes in the wheel of plotly (MIT), found without importing plotly, which takes longer."""
+    found = importlib.util.find_spec("plotly")
+    if found is None or found.origin is None:
+        raise N1v1Error("the report needs the package plotly: pip install n1v1-research[report]")
+    return Path(found.origin).with_name("package_data").joinpath("plotly.min.js").read_text("utf-8")

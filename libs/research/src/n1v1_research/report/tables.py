@@ -9,11 +9,16 @@ from html import escape
 
 from n1v1.performance import RoundTrip
 from n1v1.values import Side
-from n1v1_research.report.curves import time_text
 from n1v1_research.report.monthly import YearOfReturns
-from n1v1_research.report.result import RunResult
+from n1v1_research.results.assumptions import Decided
+from n1v1_research.results.costs import Costs
+from n1v1_research.results.moments import minute_text
+from n1v1_research.results.result import RunResult
+from n1v1_research.results.sensitivity import CostRun
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+TRADES_SHOWN = 1_000
+"""The newest; all of them are in trades.csv."""
 FULL_HEAT_AT = 0.15  # a month of 15 % has the deepest colour; more cannot be told apart at a glance
 
 
@@ -52,13 +57,37 @@ def detail_tiles(result: RunResult) -> str:
             ("Sortino ratio", number(s.sortino), ""),
             ("Calmar ratio", number(s.calmar), ""),
             ("Longest drawdown", f"{s.max_drawdown_bars:,} bars", ""),
+            ("Ulcer index", percent(s.ulcer_index), ""),
             ("Time in the market", percent(s.exposure), ""),
+            ("Turnover, yearly", "–" if s.turnover is None else f"{s.turnover:.1f} ×", ""),
+            ("Buy and hold", percent(s.benchmark_return, signed=True), ""),
+            ("Alpha, yearly", percent(s.alpha, signed=True), ""),
+            ("Beta", number(s.beta), ""),
+            ("Skew / kurtosis", f"{number(s.skew)} / {number(s.kurtosis)}", ""),
+            ("Daily VaR, 95 %", percent(s.value_at_risk_95), ""),
+            ("Daily shortfall, 95 %", percent(s.expected_shortfall_95), ""),
+            ("Best / worst day", f"{_short(s.best_day)} / {_short(s.worst_day)}", ""),
+            ("Best / worst month", f"{_short(s.best_month)} / {_short(s.worst_month)}", ""),
+        ]
+    )
+
+
+def trade_tiles(result: RunResult) -> str:
+    s = result.summary
+    return _tiles(
+        [
             ("Trades", f"{s.total_trades:,}", ""),
             ("Won / lost", f"{s.wins:,} / {s.losses:,}", ""),
             ("Average win", _average(result, s.average_win), ""),
             ("Average loss", _average(result, s.average_loss), ""),
-            (f"Fees, {escape(result.quote)}", f"{result.money(s.total_fees):,.2f}", ""),
-            ("Orders / fills", f"{result.orders:,} / {len(result.executions):,}", ""),
+            ("Largest win", _average(result, s.largest_win), ""),
+            ("Largest loss", _average(result, s.largest_loss), ""),
+            ("Expected of a trade", _average(result, s.expectancy), ""),
+            ("Kelly criterion", percent(s.kelly_criterion), ""),
+            ("Longest losing streak", f"{s.longest_losing_streak:,}", ""),
+            ("Held on average", _days(s.average_holding_ns), ""),
+            ("Orders / fills", f"{len(result.records.orders):,} / {len(result.executions):,}", ""),
+            ("Signals refused", f"{sum(result.refusals.values()):,}", ""),
         ]
     )
 
@@ -77,10 +106,68 @@ def trades_table(result: RunResult) -> str:
     """Newest first: the end of a run is what people look for."""
     if not result.trips:
         return "<p class='empty'>No position was closed.</p>"
-    columns = ("#", "Symbol", "Side", "Entry", "Exit", "Quantity", "Entry price", "Exit price", "Fees", "P&amp;L", "")
-    head = "".join(f"<th>{column}</th>" for column in columns)
-    rows = "".join(_trade(result, n, trip) for n, trip in reversed(list(enumerate(result.trips, start=1))))
+    columns = ("#", "Symbol", "Side", "Entry", "Exit", "Ended by", "Quantity", "Entry price", "Exit price", "Fees")
+    head = "".join(f"<th>{column}</th>" for column in (*columns, "P&amp;L", ""))
+    newest = list(enumerate(result.trips, start=1))[-TRADES_SHOWN:]
+    rows = "".join(_trade(result, n, trip) for n, trip in reversed(newest))
     return f"<table class='trades'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def trades_note(result: RunResult) -> str:
+    count = len(result.trips)
+    shown = f", the last {TRADES_SHOWN:,} of them" if count > TRADES_SHOWN else ""
+    return f"{count:,} round trips, newest first{shown}"
+
+
+def costs_list(result: RunResult, costs: Costs) -> str:
+    """Fees and slippage, and what they are of what was traded and of what was started with."""
+    start = result.summary.start_equity
+
+    def shown(quanta: int) -> str:
+        of_traded = percent(quanta / costs.traded) if costs.traded else "–"
+        shares = f"{of_traded} of what was traded, {percent(quanta / start)} of the start"
+        return f"{result.money(quanta):,.2f} {result.quote}; {shares}"
+
+    return definitions(
+        {
+            "Fees": shown(costs.fees),
+            "Slippage": shown(costs.slippage),
+            "Traded": f"{result.money(costs.traded):,.2f} {result.quote}",
+            "Slippage is of": f"{costs.at_open:,} of {len(result.executions):,} executions, those at an open",
+        }
+    )
+
+
+def decided_table(result: RunResult, decided: Sequence[Decided]) -> str:
+    """Which share of all executions each assumption decided, by number and by value."""
+    fills, traded = len(result.executions), sum(execution.value for execution in result.executions)
+    if not decided:
+        return "<p class='empty'>This engine does not count what its assumptions decided.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(one.assumption)}</td><td class='n'>{one.count:,}</td>"
+        f"<td class='n'>{percent(one.count / fills) if fills else '–'}</td>"
+        f"<td class='n'>{result.money(one.value):,.2f}</td>"
+        f"<td class='n'>{percent(one.value / traded) if traded else '–'}</td></tr>"
+        for one in decided
+    )
+    head = (
+        f"<th>Assumption</th><th>Decided</th><th>of fills</th><th>Value, {escape(result.quote)}</th><th>of traded</th>"
+    )
+    return f"<table class='plain'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def sensitivity_table(result: RunResult, runs: Sequence[CostRun]) -> str:
+    if not runs:
+        return "<p class='empty'>Not computed; n1v1 backtest --sensitivity does.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(run.factor)} ×</td><td class='n'>{percent(run.total_return, signed=True)}</td>"
+        f"<td class='n'>{number(run.sharpe_ratio)}</td><td class='n'>{percent(run.max_drawdown)}</td>"
+        f"<td class='n'>{run.total_trades:,}</td><td class='n'>{float(run.total_fees):,.2f}</td></tr>"
+        for run in runs
+    )
+    columns = ("Costs", "Return", "Sharpe", "Drawdown", "Trades", f"Fees, {escape(result.quote)}")
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    return f"<table class='plain'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def refusals_list(refusals: Mapping[str, int]) -> str:
@@ -112,6 +199,14 @@ def _average(result: RunResult, quanta: float | None) -> str:
     return "–" if quanta is None else f"{result.money(round(quanta)):+,.2f}"
 
 
+def _short(fraction: float | None) -> str:
+    return "–" if fraction is None else f"{fraction:+.1%}"
+
+
+def _days(span_ns: float | None) -> str:
+    return "–" if span_ns is None else f"{span_ns / 86_400_000_000_000:,.1f} days"
+
+
 def _tone(value: float) -> str:
     return "gain" if value > 0 else "loss" if value < 0 else ""
 
@@ -137,7 +232,8 @@ def _trade(result: RunResult, n: int, trip: RoundTrip) -> str:
     cells = (
         f"<td class='dim'>{n}</td><td>{escape(trip.symbol)}</td>"
         f"<td>{'Long' if trip.side is Side.BUY else 'Short'}</td>"
-        f"<td>{time_text(trip.entry_ns)}</td><td>{time_text(trip.exit_ns)}</td>"
+        f"<td>{minute_text(trip.entry_ns)}</td><td>{minute_text(trip.exit_ns)}</td>"
+        f"<td>{escape(result.purpose_of(trip.exit_order_id).replace('_', ' ').lower())}</td>"
         f"<td class='n'>{quantity.normalize():f}</td>"
         f"<td class='n'>{average_price(trip.entry_value):,}</td>"
         f"<td class='n'>{average_price(trip.exit_value):,}</td>"

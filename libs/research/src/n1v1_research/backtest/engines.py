@@ -1,0 +1,49 @@
+"""Engines: ways to play a configuration over a dataset. All of them leave equal records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol
+
+from n1v1.errors import UnknownName, nearest
+from n1v1.run_hash import RunRecords
+from n1v1.values import Purpose
+from n1v1_research.backtest.configuration import Configuration
+from n1v1_research.datasets import Dataset
+from n1v1_research.results import Decided
+
+Progress = Callable[[int], None]
+"""Told how many bar times are done, now and then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What an engine leaves: the records, what orders were for, and what the venue's assumptions decided."""
+
+    records: RunRecords
+    purposes: Mapping[str, Purpose] = field(default_factory=dict)
+    decided: Sequence[Decided] = ()
+
+
+class Engine(Protocol):
+    """Raises StrategyError when a strategy raises."""
+
+    def __call__(self, configuration: Configuration, dataset: Dataset, progress: Progress) -> Played: ...
+
+
+# name: where it is, as module:function. The first is the default. Imported when it is used: a compiler takes a while.
+ENGINES = {
+    "pipeline": "n1v1_research.backtest.pipeline:play",
+}
+DEFAULT_ENGINE = next(iter(ENGINES))
+
+
+def engine(name: str) -> Engine:
+    """Raises UnknownName with the nearest name."""
+    if name not in ENGINES:
+        raise UnknownName(f"no engine is called {name!r}{nearest(name, ENGINES)}")
+    module, _, function = ENGINES[name].partition(":")
+    found: Engine = getattr(import_module(module), function)
+    return found
