@@ -204,13 +204,12 @@ class TestAwaiting:
         with pytest.raises(StrategyError, match="waited for something"):
             runner_awaiting(spin).on_bar(bar(1, 10))
 
-    def test_a_strategy_that_is_not_async_is_told_so(self) -> None:
+    def test_a_strategy_need_not_be_async(self) -> None:
         class Plain(BaseStrategy):
             def generate_signals(self, market_data: Any) -> Any:
-                return []
+                return [entry()]
 
-        with pytest.raises(StrategyError, match="must be declared with async def"):
-            ClassicRunner(Plain({}), BTC).on_bar(bar(1, 10))
+        assert ClassicRunner(Plain({}), BTC).on_bar(bar(1, 10)).action is Action.BUY
 
 
 def runner_awaiting(work: Callable[[], Awaitable[list[dict[str, Any]]]]) -> ClassicRunner:

@@ -1,168 +1,167 @@
-"""The classic form: `async generate_signals(market_data)` over DataFrames, as the original framework defined it.
+"""The classic form: `generate_signals` over DataFrames, as the original framework defined it. Three signatures run:
 
-The strategy sees `{symbol: frame}` with one row per closed bar (columns open, high, low, close, volume; index the
-close time in UTC), oldest first, at most `history_bars` rows, and answers a list of dicts with symbol, action
-(BUY, SELL or CLOSE), strength (0..1) and reason. What it answers must follow from that window and its own
-configuration alone: after a restart the window is restored and nothing else.
+    async def generate_signals(self, market_data)                   {symbol: frame}, answers dicts
+    async def generate_signals(self, data)                          the same, or one frame with a column `symbol`;
+                                                                    answers TradingSignals
+    async def generate_signals(self, data, multi_tf_data=None)      and multi_tf_data["data"]["4h"]
 
-This is the only module of the core that imports pandas.
+with or without `async`. The strategy sees one row per closed bar (columns open, high, low, close, volume; index the
+close time in UTC), oldest first, at most `history_bars` rows. What it answers must follow from that window and its own
+configuration alone: after a restart the window is restored, and what `save` of the strategy answers if it has one.
+
+Only the modules of the classic form import pandas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+import inspect
+from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from n1v1.errors import InvalidValue, StrategyError, nearest
-from n1v1.events import Action, BarClosed, Wish
-from n1v1.strategies.base import Verdict
-from n1v1.values import Instrument, nearest_ppb
+from n1v1.errors import InvalidValue, StrategyError
+from n1v1.events import BarClosed
+from n1v1.kernels import Record, new_record
+from n1v1.strategies.aggregate import AGGREGATE, aggregate, higher_ns
+from n1v1.strategies.bar import Bar
+from n1v1.strategies.base import NOTHING, Verdict, load_state, save_state
+from n1v1.strategies.classic_answers import verdict_of
+from n1v1.strategies.classic_base import BaseStrategy, InsufficientData
+from n1v1.strategies.classic_config import DEFAULT_HISTORY_BARS, RunConfig, StrategyConfig
+from n1v1.strategies.classic_data import COLUMNS, MarketFrames, MarketTable, Window
+from n1v1.values import Instrument
 
-DEFAULT_HISTORY_BARS = 250
-_COLUMNS = pd.Index(["open", "high", "low", "close", "volume"])
+__all__ = ["BaseStrategy", "ClassicRunner", "StrategyConfig", "Window", "classic_strategy"]
+
+NS_PER_MS = 1_000_000
 _AWAITS_MAX = 1_000
 
 
-class BaseStrategy:
-    """What a classic strategy inherits from. `config` is the mapping of its parameters."""
+class HigherWindow:
+    """The last bars of a higher timeframe, made of the base bars that are heard."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = dict(config)
-        self.history_bars = int(self.config.get("required_history", DEFAULT_HISTORY_BARS))
+    def __init__(self, length_ns: int, size: int) -> None:
+        self._length_ns = length_ns
+        self._state: Record = new_record(AGGREGATE)
+        self.window = Window(size)
 
-    async def generate_signals(self, market_data: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-        raise NotImplementedError(f"{type(self).__name__} must define generate_signals(market_data)")
+    def hear(self, bar: Bar) -> None:
+        closings = aggregate(self._state, bar, self._length_ns)
+        for closed in (self._state.before, self._state.closed)[2 - closings :]:
+            self.window.append(closed.close_ns, (closed.open, closed.high, closed.low, closed.close, closed.volume))
 
+    def save(self) -> dict[str, Any]:
+        return {"state": save_state(self._state, AGGREGATE), "window": self.window.save()}
 
-class Window:
-    """The last `size` bars in two arrays, filled from the left; once full, the newest bars move to the front."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._times = np.zeros(2 * size, dtype=np.int64)
-        self._rows = np.zeros((2 * size, len(_COLUMNS)), dtype=np.float64)
-        self._end = 0
-
-    def append(self, close_ns: int, values: Sequence[float]) -> None:
-        """values: in the order of the columns."""
-        if self._end == len(self._times):
-            self._times[: self._size] = self._times[self._size :]
-            self._rows[: self._size] = self._rows[self._size :]
-            self._end = self._size
-        self._times[self._end] = close_ns
-        self._rows[self._end] = values
-        self._end += 1
-
-    def clear(self) -> None:
-        self._end = 0
-
-    def copies(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Close times and rows, oldest first, for somebody who may write to them."""
-        kept = slice(max(0, self._end - self._size), self._end)
-        return self._times[kept].copy(), self._rows[kept].copy()
+    def load(self, saved: Mapping[str, Any]) -> None:
+        load_state(self._state, AGGREGATE, saved["state"], "a higher timeframe")
+        self.window.load(saved["window"])
 
 
 class ClassicRunner:
     """A classic strategy on one symbol."""
 
-    def __init__(self, strategy: BaseStrategy, instrument: Instrument) -> None:
+    def __init__(self, strategy: Any, instrument: Instrument, timeframe: str | None = None) -> None:
         history_bars = getattr(strategy, "history_bars", DEFAULT_HISTORY_BARS)  # a class of its own base has none
         if history_bars < 1:
             raise InvalidValue(f"required_history: expected at least 1 bar, got {history_bars}")
         self._strategy = strategy
         self._instrument = instrument
         self._window = Window(history_bars)
+        self._wants_higher = _takes_two(strategy)
+        self._higher = {
+            name: HigherWindow(higher_ns(name, timeframe), history_bars) for name in getattr(strategy, "timeframes", ())
+        }
 
     def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
-        self._see(bar)
-        answer = _finish(self._strategy.generate_signals({bar.symbol: self._frame()}))
-        if not isinstance(answer, list):
-            raise StrategyError(f"generate_signals answered {type(answer).__name__}, expected a list of dicts")
-        signals = [_signal(entry) for entry in answer if _concerns(entry, bar.symbol)]
-        if len(signals) > 1:
-            raise StrategyError(f"{len(signals)} signals for {bar.symbol} on one bar, expected at most one")
-        return signals[0] if signals else Verdict(None, 0.0, "generate_signals answered no signal")
+        close = self._see(bar)
+        try:
+            answer = _finished(self._ask(bar))
+        except InsufficientData as warming_up:
+            return Verdict(None, 0.0, f"warming up: {warming_up}")
+        verdict = verdict_of(answer, bar.symbol, close, self._instrument)
+        if verdict is None:
+            return Verdict(None, 0.0, "generate_signals answered no signal", self._indicators()) if explain else NOTHING
+        if isinstance(self._strategy, BaseStrategy):
+            self._strategy.count_signals(1)
+        return verdict
 
-    def _see(self, bar: BarClosed) -> None:
+    def _see(self, bar: BarClosed) -> float:
         price = self._instrument.price_float
+        prices = (price(bar.open), price(bar.high), price(bar.low), price(bar.close))
         volume = self._instrument.quantity_float(bar.volume)
-        self._window.append(bar.ts_ns, (price(bar.open), price(bar.high), price(bar.low), price(bar.close), volume))
+        self._window.append(bar.ts_ns, (*prices, volume))
+        for higher in self._higher.values():
+            higher.hear(Bar(*prices, volume, bar.ts_ns, bar.symbol))
+        return prices[-1]
 
-    def _frame(self) -> pd.DataFrame:
-        times, rows = self._window.copies()
-        index = pd.DatetimeIndex(times.view("datetime64[ns]"), tz="UTC")
-        return pd.DataFrame(rows, columns=_COLUMNS.copy(), index=index)
+    def _ask(self, bar: BarClosed) -> Any:
+        strategy = self._strategy
+        if isinstance(strategy, BaseStrategy):
+            strategy.bar_close_ms = bar.ts_ns // NS_PER_MS
+        frames = {name: higher.window.frame() for name, higher in self._higher.items()}
+        if frames:
+            strategy.higher = frames
+        shown = {bar.symbol: self._window.frame()}
+        if self._wants_higher:
+            return strategy.generate_signals(MarketTable(shown), {"data": frames} if frames else None)
+        return strategy.generate_signals(MarketFrames(shown))
+
+    def _indicators(self) -> tuple[tuple[str, float], ...]:
+        """The last row of what `calculate_indicators` answered, where the strategy has one."""
+        frame = getattr(self._strategy, "indicators", None)
+        if not isinstance(frame, pd.DataFrame) or frame.empty:
+            return ()
+        added = [name for name in frame.columns if name not in COLUMNS and pd.api.types.is_numeric_dtype(frame[name])]
+        return tuple((str(name), float(frame[name].iloc[-1])) for name in added)
 
     def save(self) -> dict[str, Any]:
-        times, rows = self._window.copies()
-        return {"window": [[time, *row] for time, row in zip(times.tolist(), rows.tolist(), strict=True)]}
+        saved: dict[str, Any] = {"window": self._window.save()}
+        if self._higher:
+            saved["higher"] = {name: higher.save() for name, higher in self._higher.items()}
+        if hasattr(self._strategy, "save"):
+            saved["strategy"] = self._strategy.save()
+        return saved
 
     def load(self, saved: Mapping[str, Any]) -> None:
-        self._window.clear()
-        for close_ns, *values in saved["window"]:
-            self._window.append(close_ns, values)
+        self._window.load(saved["window"])
+        for name, higher in self._higher.items():
+            higher.load(saved["higher"][name])
+        if hasattr(self._strategy, "load"):
+            self._strategy.load(saved["strategy"])
 
 
-def _finish(coroutine: Any) -> Any:
+def _takes_two(strategy: Any) -> bool:
+    """Whether generate_signals has a second parameter for the higher timeframes."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(strategy.generate_signals).parameters.values()
+    return sum(parameter.kind in kinds for parameter in parameters) > 1
+
+
+def _finished(answer: Any) -> Any:
     """Run a coroutine that may yield to nobody: strategies compute, they do not wait for the world."""
-    if not isinstance(coroutine, Coroutine):
-        raise StrategyError("generate_signals must be declared with async def")
+    if not isinstance(answer, Coroutine):
+        return answer
     for _ in range(_AWAITS_MAX):
         try:
-            waited_for = coroutine.send(None)
+            waited_for = answer.send(None)
         except StopIteration as finished:
             return finished.value
         if waited_for is not None:
             break
-    coroutine.close()
+    answer.close()
     raise StrategyError("generate_signals waited for something; a strategy works on the bars it is given")
 
 
-def _concerns(entry: Any, symbol: str) -> bool:
-    if not isinstance(entry, dict) or "symbol" not in entry:
-        raise StrategyError(f"expected a dict with symbol, action, strength and reason; got {entry!r}")
-    if entry["symbol"] != symbol:
-        raise StrategyError(f"a signal for {entry['symbol']!r}, but the market data is that of {symbol!r}")
-    return str(entry.get("action", "")).upper() != "HOLD"
-
-
-def _signal(entry: dict[str, Any]) -> Verdict:
-    action = str(entry.get("action", "")).upper()
-    if action not in Action.__members__:
-        raise StrategyError(f"unknown action {entry.get('action')!r}{nearest(action, Action.__members__)}")
-    strength = _number(entry, "strength", default=1.0)
-    if not 0.0 <= strength <= 1.0:
-        raise StrategyError(f"strength must lie between 0 and 1, got {strength}")
-    reason = str(entry.get("reason", ""))
-    if not reason:
-        raise StrategyError("a signal needs a reason")
-    return Verdict(Action[action], strength, reason, (), Wish(fraction_ppb=_wished_ppb(entry)))
-
-
-def _wished_ppb(entry: dict[str, Any]) -> int | None:
-    if entry.get("position_size") is None:
-        return None
-    wished = _number(entry, "position_size", default=0.0)
-    if not 0.0 < wished <= 1.0:
-        raise StrategyError(f"position_size must be more than 0 and at most 1, got {wished}")
-    return nearest_ppb(wished)
-
-
-def _number(entry: dict[str, Any], name: str, *, default: float) -> float:
-    try:
-        return float(entry.get(name, default))
-    except (TypeError, ValueError):
-        raise StrategyError(f"{name} must be a number, got {entry[name]!r}") from None
-
-
-def classic_strategy(factory: type[Any], config: Mapping[str, Any]) -> BaseStrategy:
+def classic_strategy(
+    factory: type[Any], config: Mapping[str, Any], *, symbol: str = "", timeframe: str | None = None
+) -> BaseStrategy:
     """Build a classic strategy. Raises InvalidValue when its own constructor refuses the configuration."""
+    symbols = [symbol] if symbol else []
     try:
-        return cast(BaseStrategy, factory(dict(config)))
+        given = RunConfig(config, name=factory.__name__, symbols=symbols, timeframe=timeframe or "")
+        return cast(BaseStrategy, factory(given))
     except Exception as error:  # whatever a user's constructor raises is the answer to give
         found = f"{type(error).__name__}: {error}"
         raise InvalidValue(f"{factory.__name__} refused its configuration {dict(config)!r}: {found}") from error

@@ -17,24 +17,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, ClassVar, get_type_hints
 
 import numpy as np
 
 from n1v1.errors import InvalidValue, StrategyError, nearest
-from n1v1.events import Action, BarClosed, Wish
+from n1v1.events import NO_WISH, Action, BarClosed, Wish
 from n1v1.kernels import Record, new_record
 from n1v1.strategies.aggregate import AGGREGATE, aggregate, higher_ns
 from n1v1.strategies.bar import Bar
 from n1v1.strategies.base import NOTHING, Bound, Explanation, Verdict, load_state, save_state, typed_parameter
 from n1v1.strategies.saving import restored, saved
 from n1v1.strategies.streaming import Indicator
-from n1v1.values import Instrument, decimal_places, nearest_ppb
+from n1v1.strategies.wishes import Number, wish_of
+from n1v1.values import Instrument, decimal_places
 
 __all__ = ["Bar", "Bound", "PythonRunner", "PythonStrategy", "Signal", "buy", "close", "sell"]
-
-Number = float | int | str | Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,42 +291,17 @@ def _verdict(signal: Any, bar: Bar, instrument: Instrument) -> Verdict:
 
 
 def _wish(signal: Signal, bar: Bar, instrument: Instrument) -> Wish:
-    side = -1 if signal.action is Action.SELL else 1
-    stop = _distance(signal.stop, signal.stop_price, bar.close, -side, "stop_price")
-    target = _distance(signal.target, signal.target_price, bar.close, side, "target_price")
-    at_most = ROUND_FLOOR if side > 0 else ROUND_CEILING
-    return Wish(
-        fraction_ppb=_ppb(signal.size),
-        value=_units(signal.value, instrument.quantum, "value"),
-        lots=_units(signal.quantity, instrument.lot_size, "quantity"),
-        stop_ppb=_ppb(stop),
-        target_ppb=_ppb(target),
-        trail_ppb=_ppb(signal.trail),
-        limit_ticks=_units(signal.limit, instrument.tick_size, "limit", rounding=at_most),
+    if signal.action is Action.CLOSE:
+        return NO_WISH
+    return wish_of(
+        side=-1 if signal.action is Action.SELL else 1,
+        close=bar.close,
+        instrument=instrument,
+        **{name: getattr(signal, name) for name in _OF_THE_WISH},
     )
 
 
-def _distance(share: float | None, price: float | None, now: float, side: int, name: str) -> float | None:
-    """As a share of the price now. side: +1 where the price has to be above it, -1 where below."""
-    if price is None:
-        return share
-    if not (price - now) * side > 0.0:
-        raise StrategyError(f"{name} {price!r} is on the wrong side of the close {now!r}")
-    return abs(price - now) / now
-
-
-def _ppb(share: float | None) -> int | None:
-    return None if share is None else nearest_ppb(share)
-
-
-def _units(given: Number | None, unit: Decimal, name: str, *, rounding: str = ROUND_FLOOR) -> int | None:
-    """Whole units. Never more than was asked for: a float that is off the grid is rounded."""
-    if given is None:
-        return None
-    try:
-        units = int((Decimal(str(given)) / unit).to_integral_value(rounding))
-    except ArithmeticError:
-        raise StrategyError(f"{name}: expected a number, got {given!r}") from None
-    if units <= 0:
-        raise StrategyError(f"{name}: expected more than 0, got {given!r}")
-    return units
+_OF_THE_WISH = (
+    *("size", "value", "quantity", "stop", "target", "trail"),
+    *("stop_price", "target_price", "limit"),
+)

@@ -75,7 +75,8 @@ def runner_of(
         return PythonRunner(plain_strategy(strategy, parameters), instrument, timeframe)
     from n1v1.strategies.classic import ClassicRunner, classic_strategy  # pandas, only where it is needed
 
-    return ClassicRunner(classic_strategy(strategy, parameters), instrument)
+    classic = classic_strategy(strategy, parameters, symbol=instrument.symbol, timeframe=timeframe)
+    return ClassicRunner(classic, instrument, timeframe)
 
 
 def _from_file(name: str) -> type[Any]:
