@@ -53,8 +53,8 @@ def _add_import(actions: Any) -> None:
     parser = actions.add_parser(
         "import",
         help="check files of bars and keep them as a dataset",
-        description="CSV (.csv, .csv.gz), Parquet and Feather. Every bad row is named, and nothing is stored when there "
-        "is one. Several files of one symbol must follow one another in time.",
+        description="CSV (.csv, .csv.gz), Parquet and Feather. Every bad row is named, and nothing is stored when "
+        "there is one. Several files of one symbol must follow one another in time.",
         epilog="n1v1 data import btc.csv --symbol BTC-USD --timeframe 1m   or   "
         "n1v1 data import BTC-USD=btc.parquet ETH-USD=eth.parquet --timeframe 1h --name majors",
     )
@@ -220,13 +220,14 @@ def _print_imported(imported: Imported, entry: Entry) -> None:
 
     for series in entry.series:
         instrument = series.instrument
+        smallest = f"{instrument.cash(instrument.min_notional).normalize():f}"
         print(
             f"{instrument.symbol}: {series.bars:,} bars of {entry.timeframe}, {time_text(series.first_open_ns)} to "
             f"{time_text(series.last_close_ns)} UTC; {series.gaps:,} gaps, {series.missing_bars:,} bars missing"
         )
         print(
-            f"  tick {instrument.tick_size:f} {instrument.quote}, lot {instrument.lot_size:f} {instrument.base}, smallest "
-            f"order {instrument.cash(instrument.min_notional).normalize():f} {instrument.quote}"
+            f"  tick {instrument.tick_size:f} {instrument.quote}, lot {instrument.lot_size:f} {instrument.base}, "
+            f"smallest order {smallest} {instrument.quote}"
         )
     if imported.rounded:
         print(f"{imported.rounded:,} values were finer than the grid and rounded to it (--round)")

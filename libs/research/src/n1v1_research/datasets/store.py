@@ -67,33 +67,33 @@ class Store:
         files = sorted((self.folder / NAMES).glob("*"))
         return {file.name: file.read_text().strip() for file in files if _NAME.fullmatch(file.name)}
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Every stored dataset, by name and then by the time of its import. Raises InvalidData for a damaged one."""
-        entries = [entry_of(folder) for folder in self._folders()]
-        return tuple(sorted(entries, key=lambda entry: (entry.name, entry.imported_ns, entry.id)))
-
     def find(self, name_or_id: str) -> Entry | None:
         """The dataset of a name, an id or the beginning of an id; None when there is none.
 
-        Raises UnknownName when several ids begin like that.
+        Raises UnknownName when several ids begin like that, InvalidData when the dataset is damaged.
         """
+        folder = self._folder(name_or_id)
+        return entry_of(folder) if folder else None
+
+    def folder_of(self, name_or_id: str) -> Path:
+        """As `find`, whether it is damaged or not. Raises UnknownName also when there is none."""
+        if (folder := self._folder(name_or_id)) is None:
+            raise UnknownName(f"no imported dataset {name_or_id!r}{nearest(name_or_id, self.names())}")
+        return folder
+
+    def _folder(self, name_or_id: str) -> Path | None:
         if (dataset_id := self.names().get(name_or_id)) is not None and (self.folder / dataset_id).is_dir():
-            return entry_of(self.folder / dataset_id)
+            return self.folder / dataset_id
         if len(name_or_id) < SHORTEST_PREFIX:
             return None
-        found = [folder for folder in self._folders() if folder.name.startswith(name_or_id)]
+        found = [folder for folder in self.folders() if folder.name.startswith(name_or_id)]
         if len(found) > 1:
             ids = ", ".join(folder.name[:12] for folder in found)
             raise UnknownName(f"several datasets have an id that begins with {name_or_id!r}: {ids}")
-        return entry_of(found[0]) if found else None
+        return found[0] if found else None
 
-    def get(self, name_or_id: str) -> Entry:
-        """As `find`. Raises UnknownName also when there is none."""
-        if (entry := self.find(name_or_id)) is None:
-            raise UnknownName(f"no dataset {name_or_id!r}{nearest(name_or_id, self.names())}")
-        return entry
-
-    def _folders(self) -> Iterator[Path]:
+    def folders(self) -> Iterator[Path]:
+        """Of every stored dataset, by id."""
         if self.folder.is_dir():
             yield from sorted(path for path in self.folder.iterdir() if _ID.fullmatch(path.name))
 
