@@ -11,12 +11,13 @@ import pytest
 
 from n1v1.ids import OrderId
 from n1v1.run_hash import EquityRow, RunRecords
+from n1v1.simulation.assumptions import AssumptionCount
 from n1v1.values import Purpose
 from n1v1_research.datasets import load
 from n1v1_research.report import render, write
 from n1v1_research.report.curves import chart_data
 from n1v1_research.report.monthly import monthly_returns
-from n1v1_research.results import Decided, RunResult, Timing
+from n1v1_research.results import RunResult, Timing
 from n1v1_research.results.sensitivity import CostRun
 
 USD = 10**8
@@ -63,7 +64,7 @@ def result() -> RunResult:
         facts={"Mode": "paper"},
         rules={"Fee": "0.1 % & more"},
         purposes={OrderId("o-1"): Purpose.ENTRY, OrderId("o-2"): Purpose.TAKE_PROFIT},
-        decided=(Decided("stop and target in one bar", 1, 7_200 * USD),),
+        decided={"gap": AssumptionCount(1, 7_200 * USD)},
         sensitivity=(
             CostRun(
                 factor="2",
@@ -119,7 +120,7 @@ def test_a_trade_says_why_it_ended(page: str) -> None:
 
 def test_the_page_says_what_the_result_rests_on(page: str) -> None:
     # one of two fills; 7,200 of 14,200 traded
-    row = "<td>stop and target in one bar</td><td class='n'>1</td><td class='n'>50.00%</td>"
+    row = "<td>a bar that opened beyond the stop</td><td class='n'>1</td><td class='n'>50.00%</td>"
     assert row + "<td class='n'>7,200.00</td><td class='n'>50.70%</td>" in page
     assert "<td>2 ×</td><td class='n'>+1.70%</td>" in page
     assert "15.00 USD; 0.11% of what was traded, 0.15% of the start" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
@@ -54,9 +55,17 @@ class Configuration:
 
         Raises InvalidValue when a cost would reach the whole of what is traded.
         """
-        rules = _multiplied(self.rules, factor, ("fee", "slippage", "impact"))
-        policy = _multiplied(self.policy, factor, ("cost",))
-        return replace(self, rules=rules, policy=policy)
+        rules, policy = self.rules, self.policy
+        maker = rules.maker_fee_rate_ppb
+        dearer = replace(
+            rules,
+            fee_rate_ppb=_times(rules.fee_rate_ppb, factor),
+            maker_fee_rate_ppb=None if maker is None else _times(maker, factor),
+            min_fee=_times(rules.min_fee, factor),
+            slippage_ppb=_times(rules.slippage_ppb, factor),
+            impact_ppb=_times(rules.impact_ppb, factor),
+        )
+        return replace(self, rules=dearer, policy=replace(policy, cost_ppb=_times(policy.cost_ppb, factor)))
 
 
 def _instance(instance: Instance) -> dict[str, Any]:
@@ -89,11 +98,6 @@ def _plain(value: Any) -> Any:
     raise InvalidValue(f"expected a value that JSON has a form for, got {value!r}")
 
 
-def _multiplied(values: Any, factor: Decimal, kinds: Sequence[str]) -> Any:
-    """A frozen record with every `..._ppb` whose name speaks of one of `kinds` multiplied, rounded up."""
-    changed = {
-        field.name: -int(-getattr(values, field.name) * factor // 1)
-        for field in fields(values)
-        if field.name.endswith("_ppb") and any(kind in field.name for kind in kinds)
-    }
-    return replace(values, **changed)
+def _times(cost: int, factor: Decimal) -> int:
+    """Rounded up: a cost is never rounded in our favour."""
+    return math.ceil(cost * factor)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
 from n1v1.errors import UnknownName, nearest
 from n1v1.run_hash import RunRecords
+from n1v1.simulation.assumptions import AssumptionCount
 from n1v1.values import Purpose
 from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.datasets import Dataset
-from n1v1_research.results import Decided
 
 Progress = Callable[[int], None]
 """Told how many bar times are done, now and then."""
@@ -20,11 +20,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What an engine leaves: the records, what orders were for, and what the venue's assumptions decided."""
+    """What an engine leaves: the records, and beside them what orders were for and what assumptions decided.
+
+    purposes: by order id; where one is missing it is read from the records. decided: as the venue counts it.
+    """
 
     records: RunRecords
     purposes: Mapping[str, Purpose] = field(default_factory=dict)
-    decided: Sequence[Decided] = ()
+    decided: Mapping[str, AssumptionCount] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -24,35 +24,47 @@ TELLS_EVERY = 50
 
 def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> Played:
     """Raises StrategyError when a strategy raises."""
+    run = _Assembled(configuration, dataset, notes=False)
     purposes: dict[str, Purpose] = {}
-    happened = _noting(events(configuration, dataset, notes=False), purposes, progress)
-    return Played(records=from_events(happened), purposes=purposes)
+    records = from_events(_noting(run.events(), purposes, progress))
+    return Played(records=records, purposes=purposes, decided=run.venue.assumptions())
 
 
-def events(configuration: Configuration, dataset: Dataset, *, notes: bool = True) -> Iterator[Event]:
-    """Every event of the run, in order. notes: whether strategies say why they raised no signal.
+def events(configuration: Configuration, dataset: Dataset) -> Iterator[Event]:
+    """Every event of the run, in order, with the notes of strategies that raised no signal.
 
     Raises StrategyError when a strategy raises.
     """
-    account, instruments = configuration.account, dataset.instruments
-    venue = SimulatedVenue(instruments, configuration.rules)
-    venue.open_account(account, configuration.initial_cash)
-    signals = Signals(
-        instances=configuration.instances, instruments=instruments, timeframe=dataset.timeframe, notes=notes
-    )
-    engine = Engine(
-        account=account,
-        venue=venue,
-        signals=signals,
-        risk=Risk(account=account, instruments=instruments, policy=configuration.policy),
-        execution=Execution(account=account, venue=configuration.venue),
-        portfolio=Portfolio(account=account, instruments=instruments, initial_cash=configuration.initial_cash),
-    )
-    for event in engine.run(dataset.steps()):
-        if signals.failures:
-            instance, symbol, error = signals.failures[0]
-            raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
-        yield event
+    return _Assembled(configuration, dataset, notes=True).events()
+
+
+class _Assembled:
+    """The stages of one run, joined."""
+
+    def __init__(self, configuration: Configuration, dataset: Dataset, *, notes: bool) -> None:
+        account, instruments, cash = configuration.account, dataset.instruments, configuration.initial_cash
+        self.venue = SimulatedVenue(instruments, configuration.rules)
+        self.venue.open_account(account, cash)
+        self._signals = Signals(
+            instances=configuration.instances, instruments=instruments, timeframe=dataset.timeframe, notes=notes
+        )
+        self._steps = dataset.steps()
+        self._engine = Engine(
+            account=account,
+            venue=self.venue,
+            signals=self._signals,
+            risk=Risk(account=account, instruments=instruments, policy=configuration.policy),
+            execution=Execution(account=account, venue=configuration.venue),
+            portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
+        )
+
+    def events(self) -> Iterator[Event]:
+        """Once."""
+        for event in self._engine.run(self._steps):
+            if self._signals.failures:
+                instance, symbol, error = self._signals.failures[0]
+                raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
+            yield event
 
 
 def _noting(happening: Iterable[Event], purposes: dict[str, Purpose], progress: Progress) -> Iterator[Event]:

@@ -8,9 +8,9 @@ from decimal import Decimal
 from html import escape
 
 from n1v1.performance import RoundTrip
+from n1v1.simulation.assumptions import Assumption, AssumptionCount
 from n1v1.values import Side
 from n1v1_research.report.monthly import YearOfReturns
-from n1v1_research.results.assumptions import Decided
 from n1v1_research.results.costs import Costs
 from n1v1_research.results.moments import minute_text
 from n1v1_research.results.result import RunResult
@@ -19,6 +19,16 @@ from n1v1_research.results.sensitivity import CostRun
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TRADES_SHOWN = 1_000
 """The newest; all of them are in trades.csv."""
+ASSUMPTIONS: Mapping[str, str] = {
+    Assumption.NONE: "the bar alone",
+    Assumption.PATH: "the order of events within a bar that reached stop and target",
+    Assumption.GAP: "a bar that opened beyond the stop",
+    Assumption.TOUCH: "a touched limit, filled by the queue model",
+    Assumption.TOUCH_MISSED: "a touched limit, not filled (no fill)",
+    Assumption.PARTICIPATION: "the cap on our share of the volume",
+    Assumption.AFFORDABILITY: "cash or position that did not suffice for all of it",
+}
+"""What a reader is told of each."""
 FULL_HEAT_AT = 0.15  # a month of 15 % has the deepest colour; more cannot be told apart at a glance
 
 
@@ -138,21 +148,20 @@ def costs_list(result: RunResult, costs: Costs) -> str:
     )
 
 
-def decided_table(result: RunResult, decided: Sequence[Decided]) -> str:
+def decided_table(result: RunResult, decided: Mapping[str, AssumptionCount]) -> str:
     """Which share of all executions each assumption decided, by number and by value."""
     fills, traded = len(result.executions), sum(execution.value for execution in result.executions)
     if not decided:
         return "<p class='empty'>This engine does not count what its assumptions decided.</p>"
     rows = "".join(
-        f"<tr><td>{escape(one.assumption)}</td><td class='n'>{one.count:,}</td>"
-        f"<td class='n'>{percent(one.count / fills) if fills else '–'}</td>"
-        f"<td class='n'>{result.money(one.value):,.2f}</td>"
-        f"<td class='n'>{percent(one.value / traded) if traded else '–'}</td></tr>"
-        for one in decided
+        f"<tr><td>{escape(ASSUMPTIONS.get(name, name))}</td><td class='n'>{count.fills:,}</td>"
+        f"<td class='n'>{percent(count.fills / fills) if fills else '–'}</td>"
+        f"<td class='n'>{result.money(count.value):,.2f}</td>"
+        f"<td class='n'>{percent(count.value / traded) if traded else '–'}</td></tr>"
+        for name, count in decided.items()
     )
-    head = (
-        f"<th>Assumption</th><th>Decided</th><th>of fills</th><th>Value, {escape(result.quote)}</th><th>of traded</th>"
-    )
+    columns = ("Fills decided by", "Number", "of all", f"Value, {escape(result.quote)}", "of traded")
+    head = "".join(f"<th>{column}</th>" for column in columns)
     return f"<table class='plain'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

@@ -3,7 +3,6 @@
 `RunResult` is one run; `result.save("results/mine")` writes results.json, the tables and the report.
 """
 
-from n1v1_research.results.assumptions import Decided
 from n1v1_research.results.result import RunResult, Timing
 
-__all__ = ["Decided", "RunResult", "Timing"]
+__all__ = ["RunResult", "Timing"]

@@ -40,10 +40,10 @@ def document_of(result: RunResult) -> dict[str, Any]:
         "refusals": dict(result.refusals),
         "assumptions": {
             "rules": dict(result.rules),
-            "decided": [
-                {"assumption": d.assumption, "count": d.count, "value": f"{result.cash(d.value):f}"}
-                for d in result.decided
-            ],
+            "decided": {
+                name: {"fills": count.fills, "value": f"{result.cash(count.value):f}"}
+                for name, count in result.decided.items()
+            },
         },
         "sensitivity": [asdict(run) for run in result.sensitivity],
     }

@@ -25,12 +25,13 @@ from n1v1.performance import (
     summary_of_marks,
 )
 from n1v1.run_hash import REFUSED, EquityRow, RunRecords, hashes_by_kind, run_hash
+from n1v1.simulation.assumptions import AssumptionCount
 from n1v1.values import Instrument, Purpose
 from n1v1_research.datasets import Dataset
-from n1v1_research.results.assumptions import Decided
 from n1v1_research.results.benchmark import buy_and_hold
 from n1v1_research.results.code_version import CodeVersion, code_version
 from n1v1_research.results.metrics import metrics_of
+from n1v1_research.results.purposes import purposes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,10 @@ class RunResult:
 
     title: what ran, in a few words. facts: what else a reader of the report wants to know of it.
     rules: what the result depends on and a reader might take differently (fees, slippage, fill rules).
-    configuration: what decided the run beside its data, as JSON has it. purposes: of orders, by order id.
-    decided: how much of the result each assumption of the venue decided. sensitivity: the run at other costs.
+    configuration: what decided the run beside its data, as JSON has it.
+    purposes: of orders, by order id; what is missing is read from the records.
+    decided: what each assumption of the venue decided (`n1v1.simulation.assumptions`).
+    sensitivity: the same run at other costs.
     """
 
     dataset: Dataset
@@ -68,7 +71,7 @@ class RunResult:
     rules: Mapping[str, str] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
     purposes: Mapping[str, Purpose] = field(default_factory=dict)
-    decided: Sequence[Decided] = ()
+    decided: Mapping[str, AssumptionCount] = field(default_factory=dict)
     sensitivity: Sequence[CostRun] = ()
     risk_free_rate: float = RISK_FREE_RATE
 
@@ -152,9 +155,13 @@ class RunResult:
         return self.dataset.instruments[0].cash(quanta)
 
     def purpose_of(self, order_id: str) -> str:
-        """ENTRY, EXIT, STOP_LOSS, ...; empty when it is not known."""
-        purpose = self.purposes.get(order_id)
+        """ENTRY, EXIT, STOP_LOSS, ...; empty when nobody knows."""
+        purpose = self.purposes.get(order_id) or self._purposes_in_records.get(order_id)
         return purpose.value if purpose else ""
+
+    @cached_property
+    def _purposes_in_records(self) -> Mapping[str, Purpose]:
+        return purposes_of(self.records, {trip.exit_order_id for trip in self.trips})
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
