@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test integration demo up down proto proto-check bench clean
+.PHONY: help setup check test integration demo up down proto proto-check bench bench-peers clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ proto-check: setup  ## generated code is current, and no message has changed inc
 
 bench: setup  ## latency, CPU and throughput, with the floor measured beside them
 	$(BIN)/python -m bench $(ARGS)
+
+bench-peers: setup  ## the same backtest by other libraries, side by side (ARGS=--quick only shows that all works)
+	$(BIN)/python -m bench.peers $(ARGS)
 
 clean:  ## remove the virtual environment and caches (state and results stay)
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -79,7 +79,8 @@ def _python(peer: Peer, console: Console) -> Path | Unavailable:
 
 
 def _machine() -> str:
-    return f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()} unless a peer needs a newer."
+    python = f"Python {platform.python_version()} unless a peer needs a newer"
+    return f"{platform.platform()}, {os.cpu_count()} cores, {python}."
 
 
 def _choice() -> Choice:

@@ -1,9 +1,9 @@
 """The bars that everybody is measured on: bundled BTC-USD history, bootstrapped into a million minutes.
 
 Blocks of 240 bars are drawn with a fixed seed from the bundled four-hour bars; each keeps the order of its returns, its
-gaps, wicks and volumes. The four-hour log-returns are divided by sqrt(240), which gives a minute the
-volatility of a minute, and their mean is removed, so that a million of them lead neither to zero nor to the sky. A bar opens near the last close,
-not at it: otherwise a fill at the close and one at the next open would be the same.
+gaps, wicks and volumes. The four-hour log-returns are divided by sqrt(240), which gives a minute the volatility of a
+minute, and their mean is removed, so that a million of them lead neither to zero nor to the sky. A bar opens near the
+last close, not at it: otherwise a fill at the close and one at the next open would be the same.
 """
 
 from __future__ import annotations

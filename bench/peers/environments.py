@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def _other_pythons() -> Iterator[Path]:
         yield from sorted(pyenv.glob(f"versions/*/bin/{name}"))
 
 
-def _failure_of(command: list[Path | str]) -> str | None:
+def _failure_of(command: Sequence[Path | str]) -> str | None:
     """What a command that failed said last."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)

@@ -20,6 +20,7 @@ TITLES: Mapping[Workload, str] = {
     "sweep": "Sweep: pairs of EMA periods",
 }
 _LEFT, _RIGHT = ":--", "--:"
+_FIGURES = ("first run s", "taking in s", "peak MiB", "fills", "final equity")
 
 
 class Verdict(NamedTuple):
@@ -91,9 +92,9 @@ class Results:
         if not rows:
             return ""
         unit = "pairs/s" if workload == "sweep" else "bars/s"
-        heads = ("library", "version", "fills at", "size", unit, "min to max", "first run s", "taking in s", "peak MiB")
-        heads = (*heads, "fills", "final equity", "reference")
-        aligned = [_LEFT if head in ("library", "version", "fills at", "reference") else _RIGHT for head in heads]
+        texts, figures = ("library", "version", "fills at"), ("size", unit, "min to max", *_FIGURES)
+        heads = (*texts, *figures, "reference")
+        aligned = [_LEFT] * len(texts) + [_RIGHT] * len(figures) + [_LEFT]
         lines = [_line(heads), _line(aligned), *(_line(row) for row in rows)]
         return f"## {TITLES[workload]}\n\n" + "\n".join(lines)
 

@@ -5,19 +5,21 @@ Its orders are of whole units, which a coin is. It has one symbol. A sweep is it
 `python -m bench.peers.run_backtesting DATA ...`
 """
 
+# mypy: disable-error-code="import-not-found"
+# installed in the environment of the peer
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
 import pandas as pd
-from backtesting import Backtest as Library  # type: ignore[import-not-found, unused-ignore]  # the peer's environment
+from backtesting import Backtest as Library
 from backtesting import Strategy
 
 from bench.peers.measure import CASH, FAST, FEE_RATE, FIRST_DECISION, SLOW, Backtest, Outcome, Prices, Task, main
 
 
-class Cross(Strategy):  # type: ignore[misc, unused-ignore]  # untyped
+class Cross(Strategy):  # type: ignore[misc, unused-ignore]  # untyped here
     fast = FAST
     slow = SLOW
 

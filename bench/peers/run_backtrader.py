@@ -3,11 +3,13 @@
 `python -m bench.peers.run_backtrader DATA ...`
 """
 
+# mypy: disable-error-code="import-not-found"
+# installed in the environment of the peer
 from __future__ import annotations
 
 from typing import Any
 
-import backtrader as bt  # type: ignore[import-not-found, unused-ignore]  # installed in the peer's environment
+import backtrader as bt
 import numpy as np
 
 from bench.peers.measure import CASH, FAST, FEE_RATE, FIRST_DECISION, SLOW, Backtest, Outcome, Prices, Task, main
@@ -18,7 +20,7 @@ DAYS_BEFORE_1970 = 719_163
 """backtrader counts days from the first of January of the year 1, which is day 1."""
 
 
-class Arrays(bt.feed.DataBase):  # type: ignore[misc, unused-ignore]  # untyped
+class Arrays(bt.feed.DataBase):  # type: ignore[misc, unused-ignore]  # untyped here
     """Bars from columns, without a frame between."""
 
     def __init__(self, prices: Prices, symbol: int) -> None:
@@ -42,10 +44,12 @@ class Arrays(bt.feed.DataBase):  # type: ignore[misc, unused-ignore]  # untyped
         return True
 
 
-class Cross(bt.Strategy):  # type: ignore[misc, unused-ignore]  # untyped
+class Cross(bt.Strategy):  # type: ignore[misc, unused-ignore]  # untyped here
     def __init__(self) -> None:
         self.fills = 0
-        self.means = [(data, *(bt.ind.EMA(data.close, period=period) for period in (FAST, SLOW))) for data in self.datas]
+        self.means = [
+            (data, *(bt.ind.EMA(data.close, period=period) for period in (FAST, SLOW))) for data in self.datas
+        ]
 
     def next(self) -> None:
         for data, fast, slow in self.means:

@@ -6,12 +6,14 @@ currency of eight decimals, so that none is rounded to cents. One account; each 
 `python -m bench.peers.run_nautilus_trader DATA ...`
 """
 
+# mypy: disable-error-code="import-not-found"
+# installed in the environment of the peer
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from nautilus_trader.backtest import (  # type: ignore[import-not-found, unused-ignore]  # the peer's environment
+from nautilus_trader.backtest import (
     BacktestEngine,
     BacktestEngineConfig,
 )
@@ -35,8 +37,19 @@ from nautilus_trader.model import (
 )
 from nautilus_trader.trading import Strategy, StrategyConfig
 
-from bench.peers.measure import CASH, FAST, FEE_RATE, FIRST_DECISION, MINUTE_NS, SLOW, Backtest, Outcome, Prices, Task
-from bench.peers.measure import main
+from bench.peers.measure import (
+    CASH,
+    FAST,
+    FEE_RATE,
+    FIRST_DECISION,
+    MINUTE_NS,
+    SLOW,
+    Backtest,
+    Outcome,
+    Prices,
+    Task,
+    main,
+)
 
 VENUE = Venue("PEER")
 DOLLAR = Currency.from_str("USDT")
@@ -44,7 +57,7 @@ ONE_COIN = Quantity(1.0, 8)
 """Made once: strategies and bars share what never changes."""
 
 
-class Cross(Strategy):  # type: ignore[misc, unused-ignore]  # untyped
+class Cross(Strategy):  # type: ignore[misc, unused-ignore]  # untyped here
     def __new__(cls, config: Any, bar_type: Any) -> Any:
         return super().__new__(cls, config)
 

@@ -3,12 +3,14 @@
 `python -m bench.peers.run_nautilus_trader_classic DATA ...`
 """
 
+# mypy: disable-error-code="import-not-found"
+# installed in the environment of the peer
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from nautilus_trader.backtest.engine import (  # type: ignore[import-not-found, unused-ignore]  # the peer's environment
+from nautilus_trader.backtest.engine import (
     BacktestEngine,
     BacktestEngineConfig,
 )
@@ -22,14 +24,25 @@ from nautilus_trader.model.instruments import CurrencyPair
 from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.trading.strategy import Strategy
 
-from bench.peers.measure import CASH, FAST, FEE_RATE, FIRST_DECISION, MINUTE_NS, SLOW, Backtest, Outcome, Prices, Task
-from bench.peers.measure import main
+from bench.peers.measure import (
+    CASH,
+    FAST,
+    FEE_RATE,
+    FIRST_DECISION,
+    MINUTE_NS,
+    SLOW,
+    Backtest,
+    Outcome,
+    Prices,
+    Task,
+    main,
+)
 
 VENUE = Venue("PEER")
 ONE_COIN = Quantity(1.0, 8)
 
 
-class Cross(Strategy):  # type: ignore[misc, unused-ignore]  # untyped
+class Cross(Strategy):  # type: ignore[misc, unused-ignore]  # untyped here
     def __init__(self, config: Any, bar_type: Any) -> None:
         super().__init__(config)
         self.bar_type = bar_type

@@ -11,7 +11,7 @@ from numba import njit
 from bench.peers.measure import CASH, FAST, FEE_RATE, FIRST_DECISION, SLOW, Backtest, Outcome, Prices, Task, main
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]  # numba has no types
+@njit(nogil=True)
 def single_pass(open_, close, fast, slow, next_open, fill_at, fill_price):  # type: ignore[no-untyped-def]
     """Averages, fills, fees, equity and drawdown bar by bar, and a log of the fills: (equity, drawdown, fills)."""
     fast_step, slow_step = 2.0 / (fast + 1), 2.0 / (slow + 1)

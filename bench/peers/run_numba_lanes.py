@@ -17,7 +17,7 @@ BLOCK = 64
 """Pairs whose state fits into the first cache together."""
 
 
-@njit(parallel=True, nogil=True)  # type: ignore[untyped-decorator]  # numba has no types
+@njit(parallel=True, nogil=True)
 def together(fill_price, close, fast_steps, slow_steps, equities, fills):  # type: ignore[no-untyped-def]
     """fill_price: at which a wish of bar i is filled; the last bar's is never filled when that lies beyond the data."""
     pairs = len(fast_steps)

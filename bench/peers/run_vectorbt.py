@@ -6,17 +6,30 @@ portfolio share one account (`cash_sharing`). A sweep goes in chunks of 100 pair
 `python -m bench.peers.run_vectorbt DATA ...`
 """
 
+# mypy: disable-error-code="import-not-found"
+# installed in the environment of the peer
 from __future__ import annotations
 
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import vectorbt as vbt  # type: ignore[import-not-found, unused-ignore]  # installed in the peer's environment
+import vectorbt as vbt
 
-from bench.peers.measure import CASH, FAST, FEE_RATE, SLOW, Backtest, Outcome, Prepare, Prices, Task, Workload
-from bench.peers.measure import decisions as decided
-from bench.peers.measure import main
+from bench.peers.measure import (
+    CASH,
+    FAST,
+    FEE_RATE,
+    SLOW,
+    Backtest,
+    Outcome,
+    Prepare,
+    Prices,
+    Task,
+    Workload,
+    decisions,
+    main,
+)
 
 CHUNK = 100
 
@@ -33,7 +46,7 @@ class Runs:
         }
 
     def account(self, task: Task, prices: Prices) -> Backtest:
-        close, open_ = _frames(task, prices)
+        close, open_ = _frames(prices)
 
         def run() -> Outcome:
             fast, slow = (self._mean(close, period) for period in (FAST, SLOW))
@@ -43,14 +56,15 @@ class Runs:
         return run
 
     def sweep(self, task: Task, prices: Prices) -> Backtest:
-        close, open_ = _frames(task, prices)
-        close, open_ = close[0], open_[0]
+        close, open_ = (frame[0] for frame in _frames(prices))
 
         def run() -> Outcome:
             equities: list[float] = []
             fills = 0
             for start in range(0, task.pairs, CHUNK):
-                fast_periods, slow_periods = (list(row) for row in zip(*task.chosen_pairs[start : start + CHUNK]))
+                fast_periods, slow_periods = (
+                    list(row) for row in zip(*task.chosen_pairs[start : start + CHUNK], strict=True)
+                )
                 fast, slow = (self._mean(close, periods) for periods in (fast_periods, slow_periods))
                 portfolio = self._simulated(task, close, open_, fast, slow)
                 equities += portfolio.final_value().tolist()
@@ -63,7 +77,7 @@ class Runs:
         return vbt.MA.run(close, period, ewm=True, engine=self.engine).ma.to_numpy()
 
     def _simulated(self, task: Task, close: Any, open_: Any, fast: Any, slow: Any, **account: Any) -> Any:
-        entries, exits = decided(fast, slow)
+        entries, exits = decisions(fast, slow)
         if task.convention == "next-open":
             entries, exits = _a_bar_later(entries), _a_bar_later(exits)
         return vbt.Portfolio.from_signals(
@@ -80,7 +94,7 @@ class Runs:
         )
 
 
-def _frames(task: Task, prices: Prices) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _frames(prices: Prices) -> tuple[pd.DataFrame, pd.DataFrame]:
     index = pd.DatetimeIndex(prices.open_ns[0])
     return pd.DataFrame(prices.close.T.copy(), index=index), pd.DataFrame(prices.open.T.copy(), index=index)
 
