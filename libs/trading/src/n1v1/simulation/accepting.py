@@ -102,7 +102,7 @@ def _set_aside(instrument: Any, orders: Any, first: int, alive: int, rules: Any,
     """Lock for orders[first:alive] together what the dearest of them needs; the first of them holds the lock."""
     head = orders[first]
     if head.reduces_only:
-        held = wallet.base if head.sign < 0 else -wallet.base
+        held = wallet.held if head.sign < 0 else -wallet.held
         if held < instrument.step_lots:
             return REDUCES_NOTHING
         for index in range(first, alive):
@@ -112,14 +112,14 @@ def _set_aside(instrument: Any, orders: Any, first: int, alive: int, rules: Any,
     for index in range(first, alive):
         needed = max(needed, needed_lock(instrument, rules, orders[index]))
     if head.sign > 0:
-        if wallet.quote < needed:
+        if wallet.cash < needed:
             return INSUFFICIENT_BALANCE
-        wallet.quote -= needed
+        wallet.cash -= needed
     else:
-        if wallet.base < needed and not _may_sell_short(instrument, orders, first, alive, rules, wallet):
+        if wallet.held < needed and not _may_sell_short(instrument, orders, first, alive, rules, wallet):
             return INSUFFICIENT_BALANCE
-        needed = max(0, min(needed, wallet.base))
-        wallet.base -= needed
+        needed = max(0, min(needed, wallet.held))
+        wallet.held -= needed
     head.locked = needed
     return ACCEPTED
 
@@ -131,8 +131,8 @@ def _may_sell_short(instrument: Any, orders: Any, first: int, alive: int, rules:
         return False
     for index in range(first, alive):
         order = orders[index]
-        short = order.lots - max(0, wallet.base)
-        if cost(instrument, rules, order.lock_ticks, short, 0) > wallet.quote:
+        short = order.lots - max(0, wallet.held)
+        if cost(instrument, rules, order.lock_ticks, short, 0) > wallet.cash:
             return False
     return True
 

@@ -137,20 +137,20 @@ def settle(wallet: Any, sign: int, lots: int, value: int, paid: int) -> None:
 
     What is sold short is backed by cash: its proceeds and as much again are set aside until it is bought back.
     """
-    before = wallet.base
-    wallet.base += sign * lots
-    wallet.quote -= sign * value + paid
-    if sign < 0 and wallet.base < 0:
-        opened = min(lots, -wallet.base)
+    before = wallet.held
+    wallet.held += sign * lots
+    wallet.cash -= sign * value + paid
+    if sign < 0 and wallet.held < 0:
+        opened = min(lots, -wallet.held)
         _set_collateral(wallet, wallet.collateral + 2 * mul_div(value, opened, lots))
     elif sign > 0 and before < 0:
-        left = max(0, -wallet.base)
+        left = max(0, -wallet.held)
         _set_collateral(wallet, mul_div(wallet.collateral, left, -before))
 
 
 @kernel
 def _set_collateral(wallet: Any, amount: int) -> None:
-    wallet.quote -= amount - wallet.collateral
+    wallet.cash -= amount - wallet.collateral
     wallet.collateral = amount
 
 
@@ -160,20 +160,20 @@ def lock(at: Matching, index: int) -> None:
     holder = at.orders[_lock_holder(at, index)]
     needed = _needed(at, index)
     if holder.sign > 0:
-        holder.locked = max(0, min(needed, at.wallet.quote))
-        at.wallet.quote -= holder.locked
+        holder.locked = max(0, min(needed, at.wallet.cash))
+        at.wallet.cash -= holder.locked
     else:
-        holder.locked = max(0, min(needed, at.wallet.base))
-        at.wallet.base -= holder.locked
+        holder.locked = max(0, min(needed, at.wallet.held))
+        at.wallet.held -= holder.locked
 
 
 @kernel
 def unlock(at: Matching, index: int) -> None:
     holder = at.orders[_lock_holder(at, index)]
     if holder.sign > 0:
-        at.wallet.quote += holder.locked
+        at.wallet.cash += holder.locked
     else:
-        at.wallet.base += holder.locked
+        at.wallet.held += holder.locked
     holder.locked = 0
 
 
@@ -183,17 +183,17 @@ def payable(at: Matching, index: int, ticks: int, lots: int, is_maker: int) -> i
     order = at.orders[index]
     held = at.orders[_lock_holder(at, index)].locked
     if order.sign > 0:
-        return _purchasable(at, order, held + at.wallet.quote, ticks, lots, is_maker)
-    covered = min(lots, max(0, held + at.wallet.base))
+        return _purchasable(at, order, held + at.wallet.cash, ticks, lots, is_maker)
+    covered = min(lots, max(0, held + at.wallet.held))
     if order.reduces_only or at.wallet.may_short == 0:
         return whole_steps(at.instrument, covered)
-    return int(covered + payable_lots(at.instrument, at.rules, at.wallet.quote, ticks, lots - covered, is_maker))
+    return int(covered + payable_lots(at.instrument, at.rules, at.wallet.cash, ticks, lots - covered, is_maker))
 
 
 @kernel
 def _purchasable(at: Matching, order: Any, cash: int, ticks: int, lots: int, is_maker: int) -> int:
     """What is bought to end a short is paid out of its collateral first."""
-    short = max(0, -at.wallet.base)
+    short = max(0, -at.wallet.held)
     wanted = min(lots, short) if order.reduces_only else lots
     if short > 0:
         released = mul_div(at.wallet.collateral, min(wanted, short), short)

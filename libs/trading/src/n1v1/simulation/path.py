@@ -16,7 +16,7 @@ def first_extreme_is_low(bar: Any, rules: Any, wallet: Any) -> bool:
 
     wallet: after the open; a position below zero is a short.
     """
-    hurts_low = bool(wallet.base >= 0)
+    hurts_low = bool(wallet.held >= 0)
     if rules.path == ADVERSE:
         return hurts_low
     if rules.path == ADAPTIVE:

@@ -164,8 +164,8 @@ RULES = np.dtype(
 
 WALLET = np.dtype(
     [
-        ("quote", "i8"),  # free quanta
-        ("base", "i8"),  # free lots; below zero when sold short
+        ("cash", "i8"),  # free quanta
+        ("held", "i8"),  # free lots; below zero when sold short
         ("collateral", "i8"),  # quanta set aside for what was sold short
         ("may_short", "i8"),
     ]

@@ -418,8 +418,8 @@ class SimulatedVenue:
         """What the account has free now. Raises UnknownName for an account that was never opened."""
         quote = self._holdings.free(account, market.instrument.quote)
         wallet: Record = market.book_of(account).wallet
-        wallet.quote = quote
-        wallet.base = self._holdings.free(account, market.instrument.base)
+        wallet.cash = quote
+        wallet.held = self._holdings.free(account, market.instrument.base)
         return wallet
 
     def _room_for(self, book: Book) -> list[Record]:
@@ -430,8 +430,8 @@ class SimulatedVenue:
 
     def _after_change(self, account: str, market: SymbolMarket, book: Book) -> None:
         """Bring balances, the book and the range of quiet bars in line with what a kernel has done."""
-        self._holdings.arrange(account, market.instrument.quote, free=book.wallet.quote)
-        self._holdings.arrange(account, market.instrument.base, free=book.wallet.base)
+        self._holdings.arrange(account, market.instrument.quote, free=book.wallet.cash)
+        self._holdings.arrange(account, market.instrument.base, free=book.wallet.held)
         book.forget_the_dead()
         market.find_quiet_range(self._rules)
 
