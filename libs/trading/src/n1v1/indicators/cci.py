@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 
-from n1v1.indicators.window import ROLLING_SUM, rolling_mean, window_ago
+import numpy as np
+
+from n1v1.indicators.vwap import typical_price
+from n1v1.indicators.window import CAPACITY, ROLLING_SUM, rolling_mean
 from n1v1.kernels import Record, kernel
 
-CCI = ROLLING_SUM
+_MASK = CAPACITY - 1
+
+CCI = np.dtype(
+    [("prices", "f8", (CAPACITY,)), ("mean", ROLLING_SUM), ("previous", "f8"), ("unchanged", "i8"), ("at", "i8")]
+)
+"""prices: the last `period` typical prices, the next one to go `at` places from the start.
+unchanged: equal ones in a row.
+"""
 
 _LAMBERTS_CONSTANT = 0.015  # Lambert (1980): leaves most values between -100 and 100
 
@@ -23,16 +33,19 @@ def cci(state: Record, high: float, low: float, close: float, period: int) -> fl
     The typical price is (high + low + close) / 3. 0 when it is the same on every bar of the period.
     period: 2 to CAPACITY; every step looks at all of them, because the deviation is from a mean that moves.
     """
-    typical = (high + low + close) / 3.0
-    mean = rolling_mean(state, typical, period)
+    typical = typical_price(high, low, close)
+    prices = state.prices
+    at = state.at & _MASK
+    prices[at] = typical
+    state.at = at + 1 if at + 1 < period else 0
+    state.unchanged = state.unchanged + 1 if typical == state.previous else 1
+    state.previous = typical
+    mean = rolling_mean(state.mean, typical, period)
     if math.isnan(mean):
         return math.nan
-    deviation = 0.0
-    is_flat = True
-    for bars in range(period - 1, -1, -1):
-        value = window_ago(state.window, bars)
-        deviation += abs(value - mean)
-        is_flat = is_flat and value == typical
-    if is_flat or deviation == 0.0:
+    if state.unchanged >= period:
         return 0.0
-    return (typical - mean) / (_LAMBERTS_CONSTANT * (deviation / period))
+    deviation = 0.0
+    for place in range(period):
+        deviation += abs(float(prices[place & _MASK]) - mean)
+    return (typical - mean) / (_LAMBERTS_CONSTANT * (deviation / period)) if deviation > 0.0 else 0.0

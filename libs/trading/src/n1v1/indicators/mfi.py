@@ -16,7 +16,6 @@ MFI = np.dtype(
         ("positive", ROLLING_SUM),
         ("negative", ROLLING_SUM),
         ("previous_price", "f8"),
-        ("without_flow", "i8"),
         ("count", "i8"),
     ]
 )
@@ -42,12 +41,9 @@ def mfi(state: Record, high: float, low: float, close: float, volume: float, per
     direction = compare(price, previous_price)
     rising = price * volume if direction > 0 else 0.0
     falling = price * volume if direction < 0 else 0.0
-    state.without_flow = 0 if rising + falling > 0.0 else state.without_flow + 1
     positive = rolling_sum(state.positive, rising, period)
     negative = rolling_sum(state.negative, falling, period)
     if positive != positive:
         return math.nan
-    if state.without_flow >= period:
-        return 0.0
-    positive, negative = max(0.0, positive), max(0.0, negative)  # a rolling sum of zeros may be off by its rounding
-    return 100.0 * (positive / (positive + negative))
+    flow = positive + negative
+    return 100.0 * (positive / flow) if flow > 0.0 else 0.0

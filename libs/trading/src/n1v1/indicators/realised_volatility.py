@@ -9,9 +9,7 @@ import numpy as np
 from n1v1.indicators.window import ROLLING_SUM, rolling_sum
 from n1v1.kernels import Record, kernel
 
-REALISED_VOLATILITY = np.dtype(
-    [("squares", ROLLING_SUM), ("previous_close", "f8"), ("unchanged", "i8"), ("count", "i8")]
-)
+REALISED_VOLATILITY = np.dtype([("squares", ROLLING_SUM), ("previous_close", "f8"), ("count", "i8")])
 
 YEAR_NS = 365 * 86_400_000_000_000
 
@@ -38,10 +36,7 @@ def realised_volatility(state: Record, close: float, period: int, per_year: floa
     if state.count == 1:
         return math.nan
     change = math.log(close / previous_close)
-    state.unchanged = state.unchanged + 1 if change == 0.0 else 0
     squares = rolling_sum(state.squares, change * change, period)
     if squares != squares:
         return math.nan
-    if state.unchanged >= period:
-        return 0.0
-    return math.sqrt(max(0.0, squares) / period * per_year)
+    return math.sqrt(squares / period * per_year)

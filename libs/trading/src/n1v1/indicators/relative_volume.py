@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from n1v1.indicators.window import ROLLING_SUM, rolling_mean
+from n1v1.indicators.window import ROLLING_SUM, rolling_sum
 from n1v1.kernels import Record, kernel
 
 RELATIVE_VOLUME = ROLLING_SUM
@@ -23,8 +23,8 @@ def relative_volume(state: Record, volume: float, period: int) -> float:
     """
     usual = math.nan
     if state.window.count >= period:
-        usual = (state.total + state.residue) / period
-    rolling_mean(state, volume, period)
+        usual = state.value / period
+    rolling_sum(state, volume, period)
     if math.isnan(usual):
         return math.nan
     if usual <= 0.0:

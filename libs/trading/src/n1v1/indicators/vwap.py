@@ -9,7 +9,7 @@ import numpy as np
 from n1v1.indicators.window import ROLLING_SUM, rolling_sum
 from n1v1.kernels import Record, kernel
 
-VWAP = np.dtype([("value", ROLLING_SUM), ("volume", ROLLING_SUM), ("untraded", "i8")])
+VWAP = np.dtype([("value", ROLLING_SUM), ("volume", ROLLING_SUM)])
 SESSION_VWAP = np.dtype([("value", "f8"), ("volume", "f8"), ("day", "i8")])
 
 DAY_NS = 86_400_000_000_000
@@ -37,10 +37,9 @@ def vwap(state: Record, high: float, low: float, close: float, volume: float, pe
     price = typical_price(high, low, close)
     value = rolling_sum(state.value, price * volume, period)
     traded = rolling_sum(state.volume, volume, period)
-    state.untraded = 0 if volume > 0.0 else state.untraded + 1
     if traded != traded:
         return math.nan
-    return value / traded if state.untraded < period else price
+    return value / traded if traded > 0.0 else price
 
 
 @kernel

@@ -21,11 +21,19 @@ _MASK = CAPACITY - 1
 WINDOW = np.dtype([("values", "f8", (CAPACITY,)), ("count", "i8")])
 """count: values pushed so far, of which the last `CAPACITY` are kept."""
 
-ROLLING_SUM = np.dtype([("window", WINDOW), ("total", "f8"), ("residue", "f8")])
-"""The sum is total + residue, where residue is what rounding has taken from total."""
+ROLLING = np.dtype([("window", WINDOW), ("block", "f8"), ("value", "f8"), ("at", "i8")])
+"""What goes over the last `period` values of a series is kept in blocks of `period` values.
 
-ROLLING_EXTREME = np.dtype([("window", WINDOW), ("value", "f8"), ("at", "i8")])
-"""The highest or lowest value of the last period and the count at which it came."""
+block: the sum (highest, lowest) of the newest block, of which `at` values have come. window.values: the newest block's
+values from the start, then what is left of the block before: the sums (highest, lowest) from each place to that block's
+end, taken once when it was complete. value: the last answer. window.count: values pushed so far.
+
+So the last `period` values are one block's end and the next one's beginning, and two numbers answer for them: three
+operations a value whatever the period (van Herk, 1992; Gil and Werman, 1993). Nothing is ever subtracted, so a sum
+forgets what has left it, and is 0 exactly when all values are 0 and none negative.
+"""
+
+ROLLING_SUM = ROLLING_EXTREME = ROLLING
 
 
 @kernel
@@ -74,18 +82,28 @@ def window_min(window: Record, period: int) -> float:
 
 @kernel
 def rolling_sum(state: Record, value: float, period: int) -> float:
-    """One step of the sum of the last `period` values, NaN until there are that many.
-
-    The rounding error of every addition is kept and given back (Knuth's two-sum), so the sum does not drift: after
-    a million bars it is as good as one taken anew.
-    """
-    if state.window.count >= period:
-        _add(state, -window_ago(state.window, period - 1))
-    _add(state, value)
-    window_push(state.window, value)
-    if state.window.count < period:
-        return math.nan
-    return float(state.total + state.residue)
+    """One step of the sum of the last `period` values, NaN until there are that many. Its state is a ROLLING_SUM."""
+    window = state.window
+    values = window.values
+    at = state.at & _MASK
+    total: float = state.block + value
+    values[at] = value
+    window.count += 1
+    at += 1
+    if at < period:
+        state.at = at
+        state.block = total
+        total += float(values[at & _MASK])
+        state.value = total
+        return total if window.count >= period else math.nan
+    state.at = 0
+    state.block = 0.0
+    state.value = total
+    rest = 0.0
+    for place in range(period - 1, 0, -1):
+        rest += float(values[place & _MASK])
+        values[place & _MASK] = rest
+    return total
 
 
 @kernel
@@ -96,57 +114,57 @@ def rolling_mean(state: Record, value: float, period: int) -> float:
 
 @kernel
 def rolling_max(state: Record, value: float, period: int) -> float:
-    """One step of the highest of the last `period` values, NaN until there are that many.
-
-    Looks through the window only on the bar on which the highest value has left it.
-    """
-    window_push(state.window, value)
-    count = state.window.count
-    if count == 1 or value >= state.value:
-        state.value = value
-        state.at = count
-    elif state.at <= count - period:
-        found = value
-        bars_ago = 0
-        for bars in range(1, period):
-            other = window_ago(state.window, bars)
-            if other > found:
-                found = other
-                bars_ago = bars
-        state.value = found
-        state.at = count - bars_ago
-    if count < period:
-        return math.nan
-    return float(state.value)
+    """One step of the highest of the last `period` values, NaN until there are that many. State: a ROLLING_EXTREME."""
+    window = state.window
+    values = window.values
+    at = state.at & _MASK
+    highest: float = value if at == 0 or value > state.block else state.block
+    values[at] = value
+    window.count += 1
+    at += 1
+    if at < period:
+        state.at = at
+        state.block = highest
+        if window.count < period:
+            return math.nan
+        rest = float(values[at & _MASK])
+        highest = rest if rest > highest else highest
+        state.value = highest
+        return highest
+    state.at = 0
+    state.value = highest
+    rest = value
+    for place in range(period - 2, 0, -1):
+        other = float(values[place & _MASK])
+        rest = other if other > rest else rest
+        values[place & _MASK] = rest
+    return highest
 
 
 @kernel
 def rolling_min(state: Record, value: float, period: int) -> float:
     """`rolling_max` upside down."""
-    window_push(state.window, value)
-    count = state.window.count
-    if count == 1 or value <= state.value:
-        state.value = value
-        state.at = count
-    elif state.at <= count - period:
-        found = value
-        bars_ago = 0
-        for bars in range(1, period):
-            other = window_ago(state.window, bars)
-            if other < found:
-                found = other
-                bars_ago = bars
-        state.value = found
-        state.at = count - bars_ago
-    if count < period:
-        return math.nan
-    return float(state.value)
-
-
-@kernel
-def _add(state: Record, value: float) -> None:
-    before = state.total
-    total = before + value
-    added = total - before
-    state.total = total
-    state.residue += (before - (total - added)) + (value - added)
+    window = state.window
+    values = window.values
+    at = state.at & _MASK
+    lowest: float = value if at == 0 or value < state.block else state.block
+    values[at] = value
+    window.count += 1
+    at += 1
+    if at < period:
+        state.at = at
+        state.block = lowest
+        if window.count < period:
+            return math.nan
+        rest = float(values[at & _MASK])
+        lowest = rest if rest < lowest else lowest
+        state.value = lowest
+        return lowest
+    state.at = 0
+    state.value = lowest
+    rest = value
+    for place in range(period - 2, 0, -1):
+        other = float(values[place & _MASK])
+        rest = other if other < rest else rest
+        values[place & _MASK] = rest
+    return lowest
