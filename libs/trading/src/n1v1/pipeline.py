@@ -76,7 +76,7 @@ class Venue(Protocol):
 
     def submit_list(self, account: str, orders: SubmitOrderList) -> Sequence[VenueReport]: ...
 
-    def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueReport: ...
+    def cancel_list(self, account: str, symbol: str, client_order_id: str) -> Sequence[VenueReport]: ...
 
     def advance(self, bars: tuple[BarClosed, ...]) -> Iterable[tuple[str, VenueReport]]: ...
 
@@ -135,7 +135,7 @@ class Engine:
     def _answers(self, command: VenueCommand) -> Sequence[VenueReport]:
         match command:
             case CancelOrder():
-                return [self._venue.cancel(self._account, command.symbol, command.client_order_id)]
+                return self._venue.cancel_list(self._account, command.symbol, command.client_order_id)
             case SubmitOrderList():
                 return self._venue.submit_list(self._account, command)
             case SubmitOrder():

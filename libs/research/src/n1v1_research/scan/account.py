@@ -1,0 +1,435 @@
+"""The second pass: what an account makes of signals. One function, compiled once for every strategy.
+
+It does what the stages do, in their order and with their kernels; `n1v1.pipeline` is the readable form of the same
+flow. A bar time is: match what is open, mark, decide, send. One at which nothing can happen costs a few comparisons.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from n1v1.kernels import Record, kernel
+from n1v1.risk.account import ENTRY, FLATTEN, PURPOSES, TIME_EXIT, book_fill, release, reserve, symbol_exposure
+from n1v1.risk.breaker import must_flatten, observe_equity
+from n1v1.risk.limits import decide, decide_closing, reduces
+from n1v1.risk.market import observe_bar, time_exit_due
+from n1v1.simulation.accepting import accept
+from n1v1.simulation.book import is_alive
+from n1v1.simulation.matching import cancel, match_bar, open_budget, quiet_range
+from n1v1.simulation.records import (
+    ACCEPTED,
+    ENDED,
+    EXECUTED,
+    FILLED,
+    GTC,
+    LIMIT,
+    MARKET,
+    OPEN,
+    PENDING,
+    STOP,
+    TRAILING_STOP,
+    UNLIMITED,
+)
+from n1v1.values import Purpose
+from n1v1_research.compiled.kernels import compiled_driver
+from n1v1_research.scan.layouts import REJECTED
+
+STOP_LOSS = PURPOSES.index(Purpose.STOP_LOSS)
+TAKE_PROFIT = PURPOSES.index(Purpose.TAKE_PROFIT)
+TRAILED = PURPOSES.index(Purpose.TRAILING_STOP)
+NONE = -1
+
+
+class Run(NamedTuple):
+    """Everything the pass works on. By symbol: grid, symbols, wallets, orders, counts, quiet, units.
+
+    units: what one tick of price is worth of the position, in quanta; lots are whole steps, so it is exact.
+    approved, approved_symbol, approved_signal: decisions of the bar time that wait to be sent.
+    sent, fills: what is told afterwards. blank: an order without anything.
+    """
+
+    grid: Any
+    policy: Any
+    rules: Any
+    account: Any
+    symbols: Any
+    wishes: Any
+    wallets: Any
+    orders: Any
+    counts: Any
+    quiet: Any
+    units: Any
+    bar: Any
+    budget: Any
+    happenings: Any
+    approved: Any
+    approved_symbol: Any
+    approved_signal: Any
+    sent: Any
+    fills: Any
+    totals: Any
+    blank: Any
+
+
+class Columns(NamedTuple):
+    """Bars of all symbols behind one another; symbol s has the rows rows[s] up to rows[s + 1]."""
+
+    open_ns: Any
+    close_ns: Any
+    open: Any
+    high: Any
+    low: Any
+    close: Any
+    volume: Any
+    rows: Any
+
+
+@cache
+def account_pass() -> Any:
+    """(run, columns, step_ns, signals, decisions, equity) -> whether there was room for all orders and fills.
+
+    Everything else is written into the arguments.
+    """
+    return compiled_driver(_account, "all", {}, sources=(_match, _decide_signals))
+
+
+def _account(run, columns, step_ns, signals, decisions, equity):  # type: ignore[no-untyped-def]  # compiled
+    account, policy, totals = run.account, run.policy, run.totals
+    symbol_count = len(run.counts)
+    at = columns.rows[:-1].copy()
+    next_signal = 0
+    signal_step = signals[0].step if len(signals) else UNLIMITED
+    room = symbol_count * len(run.happenings)
+    for step in range(len(step_ns)):
+        now_ns = step_ns[step]
+        totals.step = step
+        equity[step] = _see_bars(run, columns, at, now_ns)
+        trips = account.trip_count
+        observe_equity(policy, account, equity[step], now_ns)
+        if policy.max_exposure_ppb > 0:
+            account.exposure = _exposure(run)
+        totals.waiting = 0
+        if policy.max_bars_held > 0 or must_flatten(account):
+            _decide_closings(run, now_ns)
+        if step == signal_step:
+            first, next_signal = next_signal, _end_of_step(signals, next_signal)
+            signal_step = signals[next_signal].step if next_signal < len(signals) else UNLIMITED
+            _decide_signals(run, signals, decisions, first, next_signal, now_ns)
+        if account.trip_count != trips:
+            _cancel_entries(run, now_ns)
+        for waiting in range(totals.waiting):
+            _send(run, waiting, signals, decisions, now_ns)
+        if totals.orders + room > len(run.sent) or totals.fills + room > len(run.fills):
+            return False
+    return True
+
+
+# --- the bar ---------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _see_bars(run: Run, columns: Columns, at: Any, now_ns: int) -> int:
+    """Match and mark every bar that closes now; answers the equity. at: the next row of each symbol."""
+    worth = 0
+    for s in range(len(run.counts)):
+        row = at[s]
+        symbol = run.symbols[s]
+        if row < columns.rows[s + 1] and columns.close_ns[row] == now_ns:
+            at[s] = row + 1
+            if not _is_quiet(run.quiet[s], columns, row):
+                _match(run, s, columns, row)
+            symbol.mark_ticks = columns.close[row]
+            if run.policy.watches_bars:
+                observe_bar(run.policy, symbol, columns.high[row], columns.low[row], columns.close[row])
+        worth += run.units[s] * symbol.mark_ticks
+    return int(run.account.cash + worth)
+
+
+@kernel
+def _is_quiet(quiet: Record, columns: Columns, row: int) -> bool:
+    return bool(
+        columns.low[row] > quiet.low and columns.high[row] < quiet.high and columns.close_ns[row] < quiet.until_ns
+    )
+
+
+@kernel
+def _match(run: Run, s: int, columns: Columns, row: int) -> None:
+    bar = run.bar
+    bar.open = columns.open[row]
+    bar.high = columns.high[row]
+    bar.low = columns.low[row]
+    bar.close = columns.close[row]
+    bar.volume = columns.volume[row]
+    bar.open_ns = columns.open_ns[row]
+    bar.close_ns = columns.close_ns[row]
+    open_budget(bar, run.rules, run.budget)
+    run.wallets[s].cash = run.totals.free_cash
+    happened = match_bar(
+        run.grid[s],
+        run.orders[s],
+        run.counts[s],
+        bar,
+        run.rules,
+        run.wallets[s],
+        run.budget,
+        run.happenings,
+    )
+    _hear(run, s, happened)
+    _tidy(run, s)
+
+
+@kernel
+def _hear(run: Run, s: int, happened: int) -> None:
+    """Tell risk and the records what the venue did with the orders of one symbol."""
+    run.totals.free_cash = run.wallets[s].cash
+    for i in range(happened):
+        happening = run.happenings[i]
+        order = run.orders[s][happening.order]
+        sent = run.sent[order.number - 1]
+        if happening.kind == EXECUTED:
+            _book(run, s, order, sent, happening)
+        elif happening.kind == ENDED:
+            sent.state = order.state
+            if sent.entry == NONE:
+                release(run.account, run.symbols[s])
+
+
+@kernel
+def _book(run: Run, s: int, order: Record, sent: Record, happening: Record) -> None:
+    fill = run.fills[run.totals.fills]
+    run.totals.fills += 1
+    run.totals.fees += happening.fee
+    fill.step = run.totals.step
+    fill.order = order.number - 1
+    fill.ts_ns = happening.ts_ns
+    fill.lots = happening.lots
+    fill.ticks = happening.ticks
+    fill.value = happening.value
+    fill.fee = happening.fee
+    fill.is_maker = happening.is_maker
+    fill.decided_by = happening.decided_by
+    sent.filled_lots += happening.lots
+    is_final = happening.remaining == 0
+    if is_final:
+        sent.state = FILLED
+    book_fill(
+        run.policy,
+        run.account,
+        run.symbols[s],
+        order.sign,
+        happening.lots,
+        happening.value,
+        happening.fee,
+        sent.purpose,
+        happening.ts_ns,
+        int(sent.entry == NONE),
+        int(is_final),
+    )
+    run.units[s] = run.symbols[s].position.lots // run.grid[s].notional_divisor
+
+
+@kernel
+def _tidy(run: Run, s: int) -> None:
+    """Drop what has ended and find out which bars can be passed over."""
+    orders = run.orders[s]
+    kept = 0
+    for i in range(run.counts[s]):
+        if is_alive(orders[i]):
+            if kept != i:
+                orders[kept] = orders[i]
+            kept += 1
+    run.counts[s] = kept
+    quiet = run.quiet[s]
+    quiet.low = 0
+    quiet.high = UNLIMITED
+    quiet.until_ns = UNLIMITED
+    quiet_range(orders, kept, run.rules, quiet)
+
+
+@kernel
+def _exposure(run: Run) -> int:
+    total = 0
+    for s in range(len(run.counts)):
+        total += symbol_exposure(run.symbols[s], run.grid[s])
+    return total
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _end_of_step(signals: Any, first: int) -> int:
+    """The first signal after those of the bar time of signals[first]."""
+    last = first
+    while last < len(signals) and signals[last].step == signals[first].step:
+        last += 1
+    return last
+
+
+@kernel
+def _decide_closings(run: Run, now_ns: int) -> None:
+    for s in range(len(run.counts)):
+        symbol = run.symbols[s]
+        purpose = FLATTEN
+        if not must_flatten(run.account):
+            if not time_exit_due(run.policy, symbol):
+                continue
+            purpose = TIME_EXIT
+        if decide_closing(symbol, run.grid[s], purpose, run.approved[run.totals.waiting]) == 0:
+            _approve(run, s, NONE, now_ns)
+
+
+@kernel
+def _decide_signals(run: Run, signals: Any, decisions: Any, first: int, last: int, now_ns: int) -> None:
+    """The signals of a bar time, exits first. What is an exit follows from the positions before any of them."""
+    for i in range(first, last):
+        held = run.symbols[signals[i].symbol].position.lots
+        decisions[i].is_exit = int(reduces(signals[i].action, held))
+        decisions[i].order = NONE
+    for is_exit in (1, 0):
+        for i in range(first, last):
+            if decisions[i].is_exit == is_exit:
+                _decide_signal(run, signals, decisions, i, now_ns)
+
+
+@kernel
+def _decide_signal(run: Run, signals: Any, decisions: Any, i: int, now_ns: int) -> None:
+    s = signals[i].symbol
+    decisions[i].reason = decide(
+        run.policy,
+        run.account,
+        run.symbols[s],
+        run.grid[s],
+        run.wishes[signals[i].wish],
+        signals[i].action,
+        now_ns,
+        run.approved[run.totals.waiting],
+    )
+    if decisions[i].reason == 0:
+        _approve(run, s, i, now_ns)
+
+
+@kernel
+def _approve(run: Run, s: int, signal: int, now_ns: int) -> None:
+    waiting = run.totals.waiting
+    reserve(run.account, run.symbols[s], run.approved[waiting], now_ns)
+    run.approved_symbol[waiting] = s
+    run.approved_signal[waiting] = signal
+    run.totals.waiting = waiting + 1
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _cancel_entries(run: Run, now_ns: int) -> None:
+    """The breaker has tripped: no entry goes on. Legs of one that has filled something go on protecting it."""
+    for s in range(len(run.counts)):
+        for i in range(run.counts[s]):
+            order = run.orders[s][i]
+            if is_alive(order) and run.sent[order.number - 1].purpose == ENTRY:
+                _cancel(run, s, i, now_ns)
+        _tidy(run, s)
+
+
+@kernel
+def _cancel(run: Run, s: int, i: int, now_ns: int) -> None:
+    run.wallets[s].cash = run.totals.free_cash
+    happened = cancel(
+        run.grid[s],
+        run.orders[s],
+        run.counts[s],
+        i,
+        now_ns,
+        run.rules,
+        run.wallets[s],
+        run.budget,
+        run.happenings,
+    )
+    _hear(run, s, happened)
+
+
+@kernel
+def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> None:
+    s = run.approved_symbol[waiting]
+    signal = run.approved_signal[waiting]
+    decision = run.approved[waiting]
+    if decision.purpose != ENTRY:
+        for i in range(run.counts[s]):
+            if is_alive(run.orders[s][i]):
+                _cancel(run, s, i, now_ns)
+        _tidy(run, s)
+    sent = run.totals.orders
+    if signal != NONE:
+        decisions[signal].order = sent
+    first = run.counts[s]
+    count = _write_orders(run, s, decision, signal, first)
+    run.wallets[s].cash = run.totals.free_cash
+    last_ticks = run.symbols[s].mark_ticks
+    answer = accept(run.grid[s], run.orders[s], first, count, last_ticks, now_ns, run.rules, run.wallets[s])
+    if answer == ACCEPTED:
+        run.totals.free_cash = run.wallets[s].cash
+        run.counts[s] = count
+    else:
+        for i in range(sent, run.totals.orders):
+            run.sent[i].state = REJECTED
+        release(run.account, run.symbols[s])
+    _tidy(run, s)
+
+
+@kernel
+def _write_orders(run: Run, s: int, decision: Record, signal: int, first: int) -> int:
+    """An order and the legs of its bracket, behind the others of the symbol. Answers how many there are then."""
+    entry = run.totals.orders
+    kind = LIMIT if decision.limit_ticks > 0 else MARKET
+    order = _write_order(run, s, first, decision.side, decision.lots, kind, decision.purpose, signal, NONE)
+    order.limit_ticks = decision.limit_ticks
+    order.reduces_only = int(decision.purpose != ENTRY)
+    count = first + 1
+    if decision.stop_ticks > 0 or decision.trail_ppb > 0:
+        is_trailing = decision.trail_ppb > 0
+        kind = TRAILING_STOP if is_trailing else STOP
+        purpose = TRAILED if is_trailing else STOP_LOSS
+        leg = _write_order(run, s, count, -decision.side, decision.lots, kind, purpose, signal, entry)
+        leg.stop_ticks = decision.stop_ticks
+        leg.trail_ppb = decision.trail_ppb
+        leg.trail_step_ppb = decision.trail_step_ppb
+        leg.reduces_only = 1
+        count += 1
+    if decision.target_ticks > 0:
+        leg = _write_order(run, s, count, -decision.side, decision.lots, LIMIT, TAKE_PROFIT, signal, entry)
+        leg.limit_ticks = decision.target_ticks
+        leg.reduces_only = 1
+        count += 1
+    if count > first + 1:
+        order.is_working = 1
+        for i in range(first, count):
+            run.orders[s][i].list_number = order.number
+    return count
+
+
+@kernel
+def _write_order(
+    run: Run, s: int, slot: int, sign: int, lots: int, kind: int, purpose: int, signal: int, entry: int
+) -> Record:
+    sent = run.sent[run.totals.orders]
+    run.totals.orders += 1
+    sent.symbol = s
+    sent.step = run.totals.step
+    sent.signal = signal
+    sent.entry = entry
+    sent.purpose = purpose
+    sent.kind = kind
+    sent.sign = sign
+    sent.lots = lots
+    sent.filled_lots = 0
+    sent.state = OPEN if entry == NONE else PENDING
+    run.orders[s][slot] = run.blank
+    order = run.orders[s][slot]
+    order.number = run.totals.orders
+    order.kind = kind
+    order.sign = sign
+    order.lots = lots
+    order.time_in_force = GTC
+    return order

@@ -1,0 +1,119 @@
+"""Setting up the account pass, running it, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n1v1.kernels import Record, store_record
+from n1v1.risk.account import ACCOUNT, SYMBOL, open_account
+from n1v1.risk.limits import DECISION
+from n1v1.risk.policy import POLICY, RiskPolicy
+from n1v1.risk.records import symbol_record
+from n1v1.simulation.records import BAR, BUDGET, HAPPENING, HAPPENINGS_PER_ORDER, ORDER, RANGE, RULES, UNLIMITED, WALLET
+from n1v1.simulation.venue import VenueRules
+from n1v1_research.compiled.kernels import compiled
+from n1v1_research.scan.account import Columns, Run, account_pass
+from n1v1_research.scan.layouts import DECISION_MADE, FILL_MADE, ORDER_SENT, ORDERS_PER_SYMBOL, TOTALS
+from n1v1_research.scan.market import Market
+
+Records = NDArray[np.void]
+
+FIRST_ROOM = 1_024
+
+
+@dataclass(frozen=True, eq=False)
+class AccountHistory:
+    """What became of an account.
+
+    signals, decisions: SIGNAL and DECISION_MADE, side by side. sent, fills: ORDER_SENT and FILL_MADE in the order in
+    which they happened. equity: quanta at every step of the market. fees: quanta.
+    """
+
+    signals: Records
+    decisions: Records
+    sent: Records
+    fills: Records
+    equity: NDArray[np.int64]
+    fees: int
+
+
+def simulate(
+    market: Market, signals: Records, wishes: Records, *, policy: RiskPolicy, rules: VenueRules, cash: int
+) -> AccountHistory:
+    """Run the account pass. signals: SIGNAL, sorted; wishes: WISH; cash: quanta that the account begins with."""
+    columns = _columns(market)
+    decisions = np.zeros(len(signals), DECISION_MADE)
+    equity = np.empty(len(market.close_ns), np.int64)
+    room = 4 * len(signals) + FIRST_ROOM
+    while True:
+        run = _run(market, wishes, policy=policy, rules=rules, cash=cash, room=room)
+        if account_pass()(run, columns, market.close_ns, signals, decisions, equity):
+            break
+        room *= 4
+    totals = run.totals
+    return AccountHistory(
+        signals=signals,
+        decisions=decisions,
+        sent=run.sent[: totals["orders"]],
+        fills=run.fills[: totals["fills"]],
+        equity=equity,
+        fees=int(totals["fees"]),
+    )
+
+
+def _columns(market: Market) -> Columns:
+    bars = market.bars
+    return Columns(bars.open_ns, bars.close_ns, bars.open, bars.high, bars.low, bars.close, bars.volume, market.rows)
+
+
+def _run(market: Market, wishes: Records, *, policy: RiskPolicy, rules: VenueRules, cash: int, room: int) -> Run:
+    count = len(market.instruments)
+    account = np.zeros(1, ACCOUNT)
+    compiled(open_account)(account[0], cash, cash, cash)
+    totals = np.zeros(1, TOTALS)
+    totals["free_cash"] = cash
+    return Run(
+        grid=market.grid(),
+        policy=stored(policy.record(), POLICY)[0],
+        rules=stored(rules.record(), RULES)[0],
+        account=account[0],
+        symbols=_symbols(market, policy),
+        wishes=wishes,
+        wallets=_wallets(market),
+        orders=np.zeros((count, ORDERS_PER_SYMBOL), ORDER),
+        counts=np.zeros(count, np.int64),
+        quiet=np.array([(0, UNLIMITED, UNLIMITED)] * count, RANGE),
+        units=np.zeros(count, np.int64),
+        bar=np.zeros(1, BAR)[0],
+        budget=np.zeros(1, BUDGET)[0],
+        happenings=np.zeros(ORDERS_PER_SYMBOL * HAPPENINGS_PER_ORDER, HAPPENING),
+        approved=np.zeros(count + 1, DECISION),
+        approved_symbol=np.zeros(count + 1, np.int64),
+        approved_signal=np.zeros(count + 1, np.int64),
+        sent=np.zeros(room, ORDER_SENT),
+        fills=np.zeros(room, FILL_MADE),
+        totals=totals[0],
+        blank=np.zeros(1, ORDER)[0],
+    )
+
+
+def stored(record: Record, layout: np.dtype[Any]) -> Records:
+    """A plain record as an array of one."""
+    array = np.zeros(1, layout)
+    store_record(record, array.reshape(()))
+    return array
+
+
+def _symbols(market: Market, policy: RiskPolicy) -> Records:
+    one_each = (symbol_record(instrument, policy, index=s) for s, instrument in enumerate(market.instruments))
+    return np.concatenate([stored(record, SYMBOL) for record in one_each])
+
+
+def _wallets(market: Market) -> Records:
+    wallets = np.zeros(len(market.instruments), WALLET)
+    wallets["may_short"] = [instrument.can_short for instrument in market.instruments]
+    return wallets
