@@ -22,7 +22,7 @@ from n1v1_research.datasets.resampling import resample
 
 CANDLES_AT_MOST = 3_000
 """More are neither seen on a screen nor drawn at once."""
-GAPS_MARKED_AT_MOST = 400
+GAPS_MARKED_AT_MOST = 10_000
 DISPLAYED = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "1d", "2d", "1w", "4w", "13w", "52w")
 
 
@@ -64,6 +64,11 @@ def time_text(ts_ns: int) -> str:
     return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def _chart_time(ts_ns: int) -> str:
+    """To the second, in the form that both plotly and JavaScript read."""
+    return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _chart_of(dataset: Dataset, instrument: Instrument) -> dict[str, Any]:
     whole = dataset.columns(instrument.symbol)
     displayed = displayed_timeframe(len(whole), dataset.timeframe)
@@ -78,7 +83,7 @@ def _chart_of(dataset: Dataset, instrument: Instrument) -> dict[str, Any]:
         "times": np.datetime_as_string(shown.open_ns.astype("datetime64[ns]"), unit="s").tolist(),
         **{name: _floats(getattr(shown, name), instrument) for name in ("open", "high", "low", "close")},
         "volume": (shown.volume / 10.0 ** decimal_places(instrument.lot_size)).tolist(),
-        "gaps": [[time_text(gap.first_open_ns), time_text(gap.ts_ns), gap.missing_bars] for gap in gaps],
+        "gaps": [[_chart_time(gap.first_open_ns), _chart_time(gap.ts_ns), gap.missing_bars] for gap in gaps],
     }
 
 
@@ -98,10 +103,8 @@ def _section(dataset: Dataset, instrument: Instrument, chart: Mapping[str, Any])
     if chart["displayed"] != dataset.timeframe:
         remarks.append(f"drawn in bars of {chart['displayed']}, made of those of {dataset.timeframe}")
     if gaps:
-        marked = (
-            "gaps are red" if len(gaps) <= GAPS_MARKED_AT_MOST else f"the {GAPS_MARKED_AT_MOST} longest gaps are red"
-        )
-        remarks.append(marked)
+        marked = "gaps" if len(gaps) <= GAPS_MARKED_AT_MOST else f"the {GAPS_MARKED_AT_MOST:,} longest gaps"
+        remarks.append(f"red below the prices: {marked}")
     return (
         f"<section><h2>{symbol} <small>{escape('; '.join(remarks))}</small></h2>"
         f"<div class='chart' data-symbol='{symbol}'></div>"

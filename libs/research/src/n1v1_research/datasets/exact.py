@@ -21,6 +21,9 @@ SHORTEST_IS_UNIQUE_BELOW = 1e15
 """A decimal of at most 15 digits is the only one of at most 15 that its nearest float stands for (IEEE 754 binary64:
 DBL_DIG is 15), so it is the shortest one that reads back as that float: what repr writes."""
 
+NOISE = 1e-12
+"""Sums and products of floats are off by some 1e-16 of their value for each operation."""
+
 _DECIMAL128 = np.dtype([("low", "<i8"), ("high", "<i8")])
 _WIDE = Context(prec=400)
 
@@ -123,19 +126,18 @@ def number(text: str | None, *, what: str) -> Decimal:
     return value
 
 
-def places_needed(columns: Iterable[ArrowColumn], *, at_most: int, for_nearly_all: float = 0.9) -> int:
+def places_needed(columns: Iterable[ArrowColumn], *, at_most: int) -> int:
     """Digits behind the point that every value of the columns can be written with.
 
-    Where some need more than `at_most` (the noise of a sum of floats), those that `for_nearly_all` of the values need.
+    Where some need more than `at_most`: those that are needed when the noise of float arithmetic is taken away, which
+    is less than NOISE of a value. What is no number does not count.
     """
     columns = list(columns)
     for places in range(at_most + 1):
         if all(_all_fit(column, places) for column in columns):
             return places
-    needed = np.sort([places for column in columns for places in _places(column)])
-    if not len(needed):
-        return 0
-    return int(min(at_most, needed[int(np.ceil(for_nearly_all * len(needed))) - 1]))
+    values = np.concatenate([np.empty(0), *(finite_values(column) for column in columns)])
+    return next((places for places in range(at_most) if _nearly_fit(values, places)), at_most)
 
 
 def _all_fit(column: ArrowColumn, places: int) -> bool:
@@ -144,10 +146,21 @@ def _all_fit(column: ArrowColumn, places: int) -> bool:
     return _of_plain_texts(column.cast(pa.string()), places) is not None
 
 
-def _places(column: ArrowColumn) -> Iterable[int]:
-    for value in column.to_pylist():
-        try:
-            exponent = number(None if value is None else str(value), what="value").normalize().as_tuple().exponent
-        except InvalidData:  # whoever converts it will complain
-            continue
-        yield max(0, -int(exponent))
+def _nearly_fit(values: NDArray[np.float64], places: int) -> bool:
+    scaled = values * 10.0**places
+    return bool((np.abs(scaled - np.rint(scaled)) <= NOISE * np.abs(scaled)).all())
+
+
+def finite_values(column: ArrowColumn) -> NDArray[np.float64]:
+    """The numbers of a column, as nearly as floats say them."""
+    if pa.types.is_float64(column.type):
+        values = _floats(column)
+        return values[np.isfinite(values)]
+    return np.array([value for text in column.cast(pa.string()).to_pylist() if (value := _float(text)) is not None])
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        return float(number(text, what="value"))
+    except InvalidData:  # whoever converts the column will complain
+        return None

@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
-
 from n1v1.errors import InvalidData, InvalidValue
 from n1v1.values import INT64_MAX, Instrument, decimal_places
-from n1v1_research.datasets.arrow import values_of
-from n1v1_research.datasets.exact import places_needed
+from n1v1_research.datasets.exact import finite_values, places_needed
 from n1v1_research.datasets.sources import RawTable
 
 FINEST_TICK_PLACES, FINEST_LOT_PLACES = 10, 8
@@ -96,22 +92,7 @@ def _leading_digit(count: int) -> int:
 
 def _highest(tables: Sequence[RawTable]) -> Decimal:
     """The highest readable price, as nearly as a float says it. Raises InvalidData when there is none."""
-    highest = 0.0
-    for table in tables:
-        column = table.columns["high"]
-        try:
-            values = values_of(column.cast(pa.float64()).fill_null(0.0), "<f8")
-        except pa.ArrowInvalid:  # some are no numbers: they will be named when the column is converted
-            values = np.array([_float(value) for value in column.to_pylist()])
-        finite = values[np.isfinite(values)]
-        highest = max(highest, float(finite.max(initial=0.0)))
+    highest = max((float(finite_values(table.columns["high"]).max(initial=0.0)) for table in tables), default=0.0)
     if highest <= 0:
         raise InvalidData(f"{', '.join(table.source for table in tables)}: no row has a positive price")
     return Decimal(repr(highest))
-
-
-def _float(value: object) -> float:
-    try:
-        return float(str(value))
-    except ValueError:
-        return float("nan")

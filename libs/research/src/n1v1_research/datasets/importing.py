@@ -15,6 +15,11 @@ from n1v1_research.datasets.dataset import Dataset
 from n1v1_research.datasets.grids import Grid, instrument_of
 from n1v1_research.datasets.sources import RawTable, Reading, read_table
 
+_WAYS_OUT = (
+    "Nothing was stored. --skip-bad-rows leaves such rows out; --round rounds values that are finer than the grid; "
+    "--tick-size and --lot-size choose another grid"
+)
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -87,7 +92,7 @@ def _import(symbol: str, paths: Sequence[Path], timeframe: str, reading: Reading
     instrument = instrument_of(symbol, tables, grid)
     checked = check(tables, instrument, timeframe, reading, now_ns=now_ns)
     if checked.bad_rows and not reading.skips_bad_rows:
-        raise InvalidData(refusal(names, checked.bad_rows))
+        raise InvalidData(f"{refusal(names, checked.bad_rows)}\n{_WAYS_OUT}")
     if not len(checked.bars):
         raise InvalidData(f"{names}: no row is a bar")
     sources = tuple(_source_file(symbol, path, table) for path, table in zip(paths, tables, strict=True))
