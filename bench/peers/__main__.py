@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.peers import data, plan
+from bench.peers.aims import aims
 from bench.peers.environments import BUILD, Unavailable, python_of
 from bench.peers.measure import Answer, Task, Workload
 from bench.peers.plan import PEERS, REFERENCE, Job, Peer
@@ -37,7 +38,8 @@ def main() -> None:
     data.write(DATA, chosen.most_bars)
     pythons = {peer: _python(peer, console) for peer in {*chosen.peers, REFERENCE}}
     results = measured(chosen, pythons, console)
-    table = results.markdown(_machine())
+    parts = ["# The same backtest by other libraries", _machine(), *results.sections(), aims(results)]
+    table = "\n\n".join(part for part in parts if part) + "\n"
     (BUILD / "table.md").write_text(table, encoding="utf-8")
     (BUILD / "results.json").write_text(json.dumps(results.as_json(), indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(table)

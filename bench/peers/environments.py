@@ -41,13 +41,20 @@ def python_of(name: str) -> Path | Unavailable:
     shutil.rmtree(folder, ignore_errors=True)
     uv = Path(sys.prefix) / "bin" / "uv"
     requirements = REQUIREMENTS / f"requirements-{name}.txt"
-    for command in (
-        [base, "-m", "venv", "--without-pip", folder],
-        [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "-r", requirements],
-    ):
-        failure = _failure_of(command)
-        if failure:
-            return Unavailable(f"not installed: {failure}")
+    made: list[Path | str] = [base, "-m", "venv", "--without-pip", folder]
+    filled: list[Path | str] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "--python",
+        python,
+        "-r",
+        requirements,
+    ]
+    if failure := _failure_of(made) or _failure_of(filled):
+        return Unavailable(f"not installed: {failure}")
     stamp.write_text(wanted, encoding="utf-8")
     return python
 

@@ -19,8 +19,19 @@ TITLES: Mapping[Workload, str] = {
     "portfolio": "Portfolio: 20 symbols on one account",
     "sweep": "Sweep: pairs of EMA periods",
 }
-_LEFT, _RIGHT = ":--", "--:"
-_FIGURES = ("first run s", "taking in s", "peak MiB", "fills", "final equity")
+_TEXTS = ("library", "version", "fills at")
+
+
+def speeds_of(answers: Sequence[Answer]) -> list[float]:
+    """Bars, or pairs of a sweep, a second; one figure a run."""
+    return [_done(answer.task) / seconds for answer in answers for seconds in answer.seconds]
+
+
+def table(texts: Sequence[str], figures: Sequence[str], rows: Sequence[Sequence[str]], last: str | None = None) -> str:
+    """In Markdown. texts: heads of the columns that are aligned left; last: the same at the right end."""
+    ends = [last] if last else []
+    aligned = [":--"] * len(texts) + ["--:"] * len(figures) + [":--"] * len(ends)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in ([*texts, *figures, *ends], aligned, *rows))
 
 
 class Verdict(NamedTuple):
@@ -64,9 +75,9 @@ class Results:
             if self.verdict(peer, task).is_wrong
         ]
 
-    def markdown(self, machine: str) -> str:
-        parts = [f"# The same backtest by others\n\n{machine}", *(self._section(workload) for workload in TITLES)]
-        return "\n\n".join(part for part in parts if part) + "\n"
+    def sections(self) -> list[str]:
+        """A table a workload, of those that were run."""
+        return [section for workload in TITLES if (section := self._section(workload))]
 
     def as_json(self) -> list[dict[str, Any]]:
         return [
@@ -92,18 +103,14 @@ class Results:
         if not rows:
             return ""
         unit = "pairs/s" if workload == "sweep" else "bars/s"
-        texts, figures = ("library", "version", "fills at"), ("size", unit, "min to max", *_FIGURES)
-        heads = (*texts, *figures, "reference")
-        aligned = [_LEFT] * len(texts) + [_RIGHT] * len(figures) + [_LEFT]
-        lines = [_line(heads), _line(aligned), *(_line(row) for row in rows)]
-        return f"## {TITLES[workload]}\n\n" + "\n".join(lines)
+        figures = ("size", unit, "min to max", "first run s", "taking in s", "peak MiB", "fills", "final equity")
+        return f"## {TITLES[workload]}\n\n{table(_TEXTS, figures, rows, last='reference')}"
 
     def _measured(self, workload: Workload) -> Iterator[Sequence[str]]:
         for (peer, task), answers in self.answers.items():
             if task.workload != workload:
                 continue
-            speeds = [_done(task) / seconds for answer in answers for seconds in answer.seconds]
-            first = answers[0]
+            speeds, first = speeds_of(answers), answers[0]
             yield (
                 peer.title,
                 _version(peer, first),
@@ -144,10 +151,6 @@ def _version(peer: Peer, answer: Answer) -> str:
     """The first package a runner names is the library."""
     names = [name for name in answer.versions if name != "python"]
     return answer.versions[names[0] if names else "python"]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _number(value: float) -> str:
