@@ -13,6 +13,7 @@ from n1v1.portfolio.positions import POSITION, book_trade
 from n1v1.risk.breaker import BREAKER_FIELDS, forgive, note_trade_result
 from n1v1.risk.market import MARKET
 from n1v1.risk.policy import RING
+from n1v1.risk.protections import LOCK_FIELDS, lock_after_trade
 from n1v1.rounding import notional, share
 from n1v1.values import PPB, Purpose
 
@@ -35,6 +36,7 @@ ACCOUNT = np.dtype(
         ("loss_count", "i8"),
         ("won_ppb", "i8"),
         ("lost_ppb", "i8"),
+        *LOCK_FIELDS,
         *BREAKER_FIELDS,
         ("order_count", "i8"),
         ("trade_count", "i8"),
@@ -64,6 +66,7 @@ SYMBOL = np.dtype(
         ("realised_before", "i8"),
         ("fees_before", "i8"),
         ("stop_distance_ticks", "i8"),
+        *LOCK_FIELDS,
         ("market", MARKET),
     ]
 )
@@ -186,7 +189,8 @@ def _end_trade(policy: Record, account: Record, symbol: Record, held_before: int
     at = account.trade_count % RING
     account.trade_symbol[at] = symbol.index
     account.trade_closed_ns[at] = ts_ns
-    account.trade_side[at] = 1 if held_before > 0 else -1
+    side = 1 if held_before > 0 else -1
+    account.trade_side[at] = side
     account.trade_profit_ppb[at] = profit_ppb
     account.trade_purpose[at] = purpose
     account.trade_count += 1
@@ -199,6 +203,8 @@ def _end_trade(policy: Record, account: Record, symbol: Record, held_before: int
         account.won_ppb += profit_ppb
         account.losses_in_a_row = 0
     note_trade_result(policy, account, profit < 0)
+    if policy.protects:
+        lock_after_trade(policy, account, symbol, side, ts_ns)
     _begin_trade(symbol)
     symbol.entry_value = abs(position.cost)
 

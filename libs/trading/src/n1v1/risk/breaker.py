@@ -20,7 +20,7 @@ from typing import Any
 
 from n1v1.exact import mul_div
 from n1v1.kernels import Record, kernel
-from n1v1.risk.policy import DAY_NS, TRIGGER_RING, Cooldown
+from n1v1.risk.policy import DAY_NS, DAYS_KEPT, TRIGGER_RING, CooldownMethod
 from n1v1.values import INT64_MAX, PPB
 
 
@@ -109,11 +109,12 @@ _STANDING_PPB = 950_000_000
 asks for 95 % of the initial balance; an account that has lost that once would never trade again."""
 _LAST_TRADES = 3
 _NEVER = INT64_MAX
-_COOLDOWN_FIXED = int(Cooldown.FIXED)
-_COOLDOWN_EXPONENTIAL = int(Cooldown.EXPONENTIAL)
+_COOLDOWN_FIXED = int(CooldownMethod.FIXED)
+_COOLDOWN_EXPONENTIAL = int(CooldownMethod.EXPONENTIAL)
 _PPB = PPB
 _DAY = DAY_NS
 _RING = TRIGGER_RING
+_DAYS = DAYS_KEPT
 
 BREAKER_FIELDS: list[tuple[Any, ...]] = [
     ("equity", "i8"),
@@ -134,10 +135,13 @@ BREAKER_FIELDS: list[tuple[Any, ...]] = [
     ("pending_causes", "i8"),
     ("trip_count", "i8"),
     ("trip_ns", "i8", (_RING,)),
+    ("day_count", "i8"),
+    ("day_equity", "i8", (_DAYS,)),
 ]
 """Equity and what the breaker knows of it; a part of ACCOUNT. breaker_peak: highest equity since the last trip.
 breaker_losses: in a row since then. breaker_results: trades without a win since the last one that won.
-breaker_drawdown_ppb, breaker_cause, tripped_equity: of the last trip. until_ns: the timer of the state."""
+breaker_drawdown_ppb, breaker_cause, tripped_equity: of the last trip. until_ns: the timer of the state.
+day_equity: at the starts of the last days, number n at n % DAYS_KEPT."""
 
 
 @kernel
@@ -161,6 +165,8 @@ def _begin_day(account: Record, equity: int, ts_ns: int) -> None:
     starts_now = ts_ns == account.day_end_ns or account.day_end_ns == 0
     account.day_start_equity = equity if starts_now else account.equity
     account.day_end_ns = (ts_ns // _DAY + 1) * _DAY
+    account.day_equity[account.day_count % _DAYS] = account.day_start_equity
+    account.day_count += 1
 
 
 @kernel
@@ -290,10 +296,10 @@ def _trips_since(account: Record, since_ns: int) -> int:
 def cooldown_after(policy: Record, trips: int) -> int:
     """How long the n-th trip within the window halts the account, n from 1."""
     length = float(policy.cooldown_ns)
-    if policy.cooldown == _COOLDOWN_EXPONENTIAL:
+    if policy.cooldown_method == _COOLDOWN_EXPONENTIAL:
         for _ in range(1, trips):
             length *= policy.cooldown_multiplier
-    elif policy.cooldown != _COOLDOWN_FIXED:
+    elif policy.cooldown_method != _COOLDOWN_FIXED:
         length *= float(_fibonacci(trips))
     return int(min(length, float(policy.max_cooldown_ns)))
 

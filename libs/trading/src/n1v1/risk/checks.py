@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from n1v1.kernels import Record
 from n1v1.risk import limits
+from n1v1.risk.adaptive import Mode
+from n1v1.risk.anomalies import SEVERITIES
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.reasons import REASONS, Check, RefusalReason
 from n1v1.values import Instrument
@@ -72,6 +75,22 @@ def _in_flight(shown: Shown) -> str:
 
 def _breaker(shown: Shown) -> str:
     return shown.breaker if shown.breaker is not None else "closed"
+
+
+def _lock(shown: Shown) -> str:
+    if shown.decision.check != limits.LOCK:
+        return "none"
+    until = datetime.fromtimestamp(shown.decision.locked_until_ns // 1_000_000_000, UTC)
+    return f"until {until:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _anomaly(shown: Shown) -> str:
+    return SEVERITIES[shown.decision.severity]
+
+
+def _adaptive(shown: Shown) -> str:
+    mode = Mode(shown.decision.mode)
+    return mode.name if mode is Mode.KILL_SWITCH else f"{mode.name}, {percent(shown.decision.scale_ppb)} of the size"
 
 
 def _daily_loss(shown: Shown) -> str:
@@ -142,6 +161,9 @@ CHECKS: dict[int, tuple[str, Callable[[Shown], str]]] = {
     limits.PRICE: ("price", _price),
     limits.IN_FLIGHT: ("order in flight", _in_flight),
     limits.BREAKER: ("breaker", _breaker),
+    limits.LOCK: ("locks", _lock),
+    limits.ANOMALY: ("anomaly", _anomaly),
+    limits.KILL_SWITCH: ("adaptive policy", _adaptive),
     limits.DAILY_LOSS: ("daily loss", _daily_loss),
     limits.DRAWDOWN: ("drawdown", _drawdown),
     limits.ORDER_RATE: ("order rate", _order_rate),
@@ -161,6 +183,12 @@ EXIT_ORDER = (limits.DIRECTION, limits.PRICE, limits.IN_FLIGHT, limits.CLOSING_S
 def _is_used(number: int, shown: Shown) -> bool:
     policy = shown.policy
     match number:
+        case limits.LOCK:
+            return policy.protects
+        case limits.ANOMALY:
+            return policy.anomalies.is_on
+        case limits.KILL_SWITCH:
+            return policy.adaptive.is_adaptive
         case limits.DAILY_LOSS:
             return policy.max_daily_loss_ppb is not None
         case limits.ORDER_RATE:

@@ -11,8 +11,12 @@ import numpy as np
 from n1v1.exact import mul_div, mul_div_up
 from n1v1.kernels import Record, kernel
 from n1v1.risk.account import ENTRY, EXIT, drawdown_of, unreserved_cash
+from n1v1.risk.adaptive import KILL_SWITCH as ADAPTIVE_KILL_SWITCH
+from n1v1.risk.adaptive import adaptive_mode, adaptive_multiplier
+from n1v1.risk.anomalies import CRITICAL, MEDIUM
 from n1v1.risk.breaker import breaker_is_open, daily_loss_of
 from n1v1.risk.policy import RING
+from n1v1.risk.protections import locked_until
 from n1v1.risk.reasons import RefusalReason, code_of
 from n1v1.risk.sizing import NO_RANGE, NO_STOP, wanted_fraction
 from n1v1.risk.stops import needs_range, set_bracket
@@ -57,6 +61,9 @@ DECISION = np.dtype(
             "trail_step_ppb",
             # what the checks looked at
             "held_lots",
+            "locked_until_ns",
+            "severity",
+            "mode",
             "drawdown_ppb",
             "daily_loss_ppb",
             "held_count",
@@ -75,9 +82,9 @@ DECISION = np.dtype(
 purpose: a place in account.PURPOSES. side: +1 buys, -1 sells. cash: to reserve. value: of the lots at the price that
 they are sized by. limit_ticks, stop_ticks, target_ticks, trail_ppb: 0 for none."""
 
-DIRECTION, PRICE, IN_FLIGHT, BREAKER, DAILY_LOSS, DRAWDOWN, ORDER_RATE, POSITIONS = range(1, 9)
-STOP, EXPOSURE, SIZE, POSITION_LIMIT, CASH = range(9, 14)
-CLOSING_SIZE = 14
+DIRECTION, PRICE, IN_FLIGHT, BREAKER, LOCK, ANOMALY, KILL_SWITCH, DAILY_LOSS, DRAWDOWN = range(1, 10)
+ORDER_RATE, POSITIONS, STOP, EXPOSURE, SIZE, POSITION_LIMIT, CASH = range(10, 17)
+CLOSING_SIZE = 17
 """The checks of an entry in their order, and what an exit has instead of those after IN_FLIGHT."""
 
 _SHORT_DISABLED = code_of(RefusalReason.SHORT_DISABLED)
@@ -85,6 +92,10 @@ _NOTHING_TO_CLOSE = code_of(RefusalReason.NOTHING_TO_CLOSE)
 _ALREADY_IN_POSITION = code_of(RefusalReason.ALREADY_IN_POSITION)
 _NO_PRICE = code_of(RefusalReason.NO_PRICE)
 _ORDER_IN_FLIGHT = code_of(RefusalReason.ORDER_IN_FLIGHT)
+_ACCOUNT_LOCKED = code_of(RefusalReason.ACCOUNT_LOCKED)
+_SYMBOL_LOCKED = code_of(RefusalReason.SYMBOL_LOCKED)
+_MARKET_ANOMALY = code_of(RefusalReason.MARKET_ANOMALY)
+_KILL_SWITCH = code_of(RefusalReason.KILL_SWITCH)
 _BREAKER_OPEN = code_of(RefusalReason.BREAKER_OPEN)
 _DAILY_LOSS_LIMIT = code_of(RefusalReason.DAILY_LOSS_LIMIT)
 _DRAWDOWN_LIMIT = code_of(RefusalReason.DRAWDOWN_LIMIT)
@@ -160,6 +171,9 @@ def _clear(decision: Record) -> None:
     decision.wished_ppb = 0
     decision.fraction_ppb = 0
     decision.scale_ppb = _PPB
+    decision.severity = 0
+    decision.mode = 0
+    decision.locked_until_ns = 0
 
 
 @kernel
@@ -195,6 +209,8 @@ def _entry(
         reason = _price(symbol, decision)
     if reason == 0:
         reason = _in_flight(symbol, decision)
+    if reason == 0:
+        reason = _suspension(policy, account, symbol, ts_ns, decision)
     if reason == 0:
         reason = _account_limits(policy, account, ts_ns, decision)
     if reason == 0:
@@ -239,10 +255,40 @@ def _in_flight(symbol: Record, decision: Record) -> int:
 
 
 @kernel
-def _account_limits(policy: Record, account: Record, ts_ns: int, decision: Record) -> int:
+def _suspension(policy: Record, account: Record, symbol: Record, ts_ns: int, decision: Record) -> int:
+    """Whether entries are halted for a while: by the breaker, a protection, the market, or a series of losses."""
     decision.check = BREAKER
     if breaker_is_open(account):
         return _BREAKER_OPEN
+    decision.check = LOCK
+    decision.locked_until_ns = max(locked_until(account, decision.side), locked_until(symbol, decision.side))
+    if ts_ns < locked_until(account, decision.side):
+        return _ACCOUNT_LOCKED
+    if ts_ns < locked_until(symbol, decision.side):
+        return _SYMBOL_LOCKED
+    decision.check = ANOMALY
+    decision.severity = symbol.market.anomaly.severity
+    if decision.severity >= CRITICAL:
+        return _MARKET_ANOMALY
+    if decision.severity >= MEDIUM:
+        decision.scale_ppb = policy.scale_down_ppb
+    return _adapt(policy, account, symbol, ts_ns, decision)
+
+
+@kernel
+def _adapt(policy: Record, account: Record, symbol: Record, ts_ns: int, decision: Record) -> int:
+    decision.check = KILL_SWITCH
+    if policy.is_adaptive:
+        decision.mode = adaptive_mode(policy, account, ts_ns)
+        if decision.mode == ADAPTIVE_KILL_SWITCH:
+            return _KILL_SWITCH
+        multiplier = adaptive_multiplier(policy, account, symbol, ts_ns)
+        decision.scale_ppb = share(decision.scale_ppb, int(multiplier * 1e9))
+    return 0
+
+
+@kernel
+def _account_limits(policy: Record, account: Record, ts_ns: int, decision: Record) -> int:
     decision.check = DAILY_LOSS
     decision.daily_loss_ppb = daily_loss_of(account)
     if policy.max_daily_loss_ppb > 0 and decision.daily_loss_ppb >= policy.max_daily_loss_ppb:

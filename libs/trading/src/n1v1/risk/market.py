@@ -6,27 +6,70 @@ import numpy as np
 
 from n1v1.indicators.adx import ADX, adx
 from n1v1.indicators.atr import ATR, atr
+from n1v1.indicators.standard_deviation import STANDARD_DEVIATION, standard_deviation
 from n1v1.kernels import Record, kernel
+from n1v1.risk.anomalies import ANOMALIES, CRITICAL, observe_anomalies
+from n1v1.risk.breaker import CAUSE_ANOMALY, CAUSE_VOLATILITY, note_cause
 
 ATR_PERIOD = 14
 ADX_PERIOD = 14
+VOLATILITY_PERIOD = 20
+"""Bars whose returns' standard deviation may trip the breaker."""
 
-MARKET = np.dtype([("atr_ticks", "f8"), ("adx", "f8"), ("atr_state", ATR), ("adx_state", ADX)])
-"""atr_ticks: 0 until there are enough bars. adx: 0 to 100, 0 until there are enough bars."""
+MARKET = np.dtype(
+    [
+        ("atr_ticks", "f8"),
+        ("adx", "f8"),
+        ("volatility", "f8"),
+        ("previous_close", "f8"),
+        ("atr_state", ATR),
+        ("adx_state", ADX),
+        ("return_state", STANDARD_DEVIATION),
+        ("anomaly", ANOMALIES),
+    ]
+)
+"""atr_ticks, adx (0 to 100), volatility (standard deviation of a bar's return, a fraction): 0 until there are enough
+bars, and where the policy does not look at them."""
 
 
 @kernel
-def observe_bar(policy: Record, symbol: Record, high: int, low: int, close: int) -> None:
+def observe_bar(
+    policy: Record, account: Record, symbol: Record, opened: int, high: int, low: int, close: int, volume: int
+) -> None:
     """A bar has closed: after the fills of its time, before its equity. Needed only when policy.watches_bars."""
     if symbol.position.lots != 0:
         symbol.bars_held += 1
     market = symbol.market
     if policy.watches_range:
-        measured = atr(market.atr_state, float(high), float(low), float(close), ATR_PERIOD)
+        measured = atr(market.atr_state, float(high), float(low), float(close), _atr_period(policy))
         market.atr_ticks = measured if measured == measured else 0.0
     if policy.watches_trend:
         strength, _, _ = adx(market.adx_state, float(high), float(low), float(close), ADX_PERIOD)
         market.adx = strength if strength == strength else 0.0
+    if policy.watches_volatility:
+        _observe_volatility(policy, account, market, float(close))
+    if policy.watches_anomalies:
+        severity = observe_anomalies(policy, market.anomaly, float(opened), float(close), float(volume))
+        if severity == CRITICAL and policy.trips_on_anomaly:
+            note_cause(account, CAUSE_ANOMALY)
+
+
+@kernel
+def _atr_period(policy: Record) -> int:
+    """The adaptive policy has a period of its own, and then everybody uses it: one ATR per symbol."""
+    return int(policy.volatility_period if policy.is_adaptive else ATR_PERIOD)
+
+
+@kernel
+def _observe_volatility(policy: Record, account: Record, market: Record, close: float) -> None:
+    if market.previous_close > 0.0:
+        change = close / market.previous_close - 1.0
+        _, deviation = standard_deviation(market.return_state, change, VOLATILITY_PERIOD, 1)
+        is_spike = deviation >= policy.trips_on_volatility
+        if is_spike and market.volatility < policy.trips_on_volatility:
+            note_cause(account, CAUSE_VOLATILITY)
+        market.volatility = deviation if deviation == deviation else 0.0
+    market.previous_close = close
 
 
 @kernel

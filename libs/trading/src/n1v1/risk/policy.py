@@ -6,6 +6,7 @@ not set is 0. A policy that sets no more than the limits of its first fields has
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from n1v1.errors import InvalidValue
+from n1v1.indicators.window import CAPACITY
 from n1v1.kernels import Record, new_record
 from n1v1.values import PPB
 
@@ -22,6 +24,8 @@ DAY_NS = 24 * HOUR_NS
 RING = 128
 """How many recent orders and closed trades an account remembers; limits that count them cannot be larger."""
 TRIGGER_RING = 16
+DAYS_KEPT = 64
+"""How many days' equities an account remembers."""
 
 
 class SizingMethod(IntEnum):
@@ -55,7 +59,7 @@ class TrailMethod(IntEnum):
     ATR = 2  # trail_atr_multiplier x ATR
 
 
-class Cooldown(IntEnum):
+class CooldownMethod(IntEnum):
     """How the n-th trip within the breaker's window lengthens its cooldown."""
 
     FIXED = 0
@@ -143,7 +147,7 @@ class BreakerRules:
     trips_on_volatility: float = 0.0
     trips_on_anomaly: bool = False
     resumes_by_itself: bool = False
-    cooldown: Cooldown = Cooldown.EXPONENTIAL
+    cooldown_method: CooldownMethod = CooldownMethod.EXPONENTIAL
     cooldown_ns: int = 5 * MINUTE_NS
     max_cooldown_ns: int = 60 * MINUTE_NS
     cooldown_multiplier: float = 2.0
@@ -158,6 +162,124 @@ class BreakerRules:
             raise InvalidValue(f"cooldown_multiplier: expected at least 1, got {self.cooldown_multiplier}")
         if self.max_trips >= TRIGGER_RING:
             raise InvalidValue(f"max_trips: expected less than {TRIGGER_RING}, got {self.max_trips}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """How long a protection locks: until the next `unlock_at_ns` after midnight UTC, or for lock_ns when that is -1."""
+
+    lock_ns: int = 60 * MINUTE_NS
+    unlock_at_ns: int = -1
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "lock_ns")
+        if not -1 <= self.unlock_at_ns < DAY_NS:
+            raise InvalidValue(f"unlock_at_ns: expected a time of the day or -1, got {self.unlock_at_ns}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cooldown(Lock):
+    """A symbol rests after each of its trades. See n1v1.risk.protections."""
+
+    is_on: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard(Lock):
+    """trade_limit: trades within lookback_ns that it takes."""
+
+    trade_limit: int = 1
+    lookback_ns: int = 60 * MINUTE_NS
+
+    def __post_init__(self) -> None:
+        Lock.__post_init__(self)
+        _check_positive(self, "lookback_ns")
+        if not 1 <= self.trade_limit <= RING:
+            raise InvalidValue(f"trade_limit: expected 1 to {RING}, got {self.trade_limit}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoplossGuard(Guard):
+    trade_limit: int = 10
+    required_profit_ppb: int = 0
+    only_per_symbol: bool = False
+    only_per_side: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowProfitGuard(Guard):
+    required_profit_ppb: int = 0
+    only_per_side: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawdownGuard(Guard):
+    max_allowed_ppb: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalyRules:
+    """A detector with a window (or gap) of 0 is off; windows are in bars. See n1v1.risk.anomalies.
+
+    scale_down_ppb: what a medium or high anomaly leaves of an entry.
+    """
+
+    price_window: int = 0
+    price_threshold: float = 3.0
+    volume_window: int = 0
+    volume_threshold: float = 3.0
+    gap_threshold_pct: float = 0.0
+    filter_window: int = 0
+    filter_threshold: float = 1.5
+    filter_process_noise: float = 0.01
+    filter_measurement_noise: float = 0.1
+    filter_volatility_multiplier: float = 2.0
+    scale_down_ppb: int = 500_000_000
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "price_threshold", "volume_threshold", "filter_threshold", "filter_process_noise")
+        _check_positive(self, "filter_measurement_noise", "filter_volatility_multiplier")
+        _check_not_negative(self, "gap_threshold_pct")
+        _check_fractions(self, "scale_down_ppb")
+        for name in ("price_window", "volume_window", "filter_window"):
+            if getattr(self, name) != 0 and not 2 <= getattr(self, name) <= CAPACITY:
+                raise InvalidValue(f"{name}: expected 2 to {CAPACITY} bars, or 0; got {getattr(self, name)}")
+
+    @property
+    def is_on(self) -> bool:
+        return any((self.price_window, self.volume_window, self.gap_threshold_pct, self.filter_window))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveRules:
+    """See n1v1.risk.adaptive. volatility_threshold: ATR as a share of the price; trend_threshold: ADX.
+
+    allowed_losses: in a row. kill_losses: losing trades within kill_window_ns that refuse entries.
+    counts_losses_once: a losing streak is punished by its factor, not by the mode as well.
+    """
+
+    is_adaptive: bool = False
+    min_multiplier: float = 0.1
+    max_multiplier: float = 1.0
+    volatility_threshold: float = 0.05
+    volatility_period: int = 20
+    trend_threshold: float = 25.0
+    performance_days: int = 30
+    min_sharpe: float = -0.5
+    allowed_losses: int = 5
+    kill_losses: int = 10
+    kill_window_ns: int = DAY_NS
+    counts_losses_once: bool = False
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "min_multiplier", "volatility_threshold", "trend_threshold", "volatility_period")
+        _check_positive(self, "allowed_losses", "kill_losses", "kill_window_ns")
+        if not self.min_multiplier <= self.max_multiplier <= 10:
+            raise InvalidValue(
+                f"max_multiplier: expected min_multiplier ({self.min_multiplier}) to 10, got {self.max_multiplier}"
+            )
+        if not 5 <= self.performance_days < DAYS_KEPT:
+            raise InvalidValue(f"performance_days: expected 5 to {DAYS_KEPT - 1}, got {self.performance_days}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +316,12 @@ class RiskPolicy:
     sizing: Sizing = field(default_factory=Sizing)
     exits: Exits = field(default_factory=Exits)
     breaker: BreakerRules = field(default_factory=BreakerRules)
+    cooldown: Cooldown | None = None
+    stoploss_guard: StoplossGuard | None = None
+    low_profit_guard: LowProfitGuard | None = None
+    drawdown_guard: DrawdownGuard | None = None
+    anomalies: AnomalyRules = field(default_factory=AnomalyRules)
+    adaptive: AdaptiveRules = field(default_factory=AdaptiveRules)
 
     def __post_init__(self) -> None:
         _check_fractions(self, "position_fraction_ppb", "max_position_ppb", "max_drawdown_ppb")
@@ -208,42 +336,94 @@ class RiskPolicy:
         if self.max_orders > RING:
             raise InvalidValue(f"max_orders: expected at most {RING}, got {self.max_orders}")
 
+    @property
+    def protects(self) -> bool:
+        """Whether any protection may lock."""
+        guards = (self.cooldown, self.stoploss_guard, self.low_profit_guard, self.drawdown_guard)
+        return any(guard is not None for guard in guards)
+
     def record(self) -> Record:
         """The policy as kernels read it."""
         record = new_record(POLICY)
-        for part in (self, *(getattr(self, name) for name in PARTS)):
-            for name, kind in _columns(type(part)):
-                setattr(record, name, (float if kind == "f8" else int)(getattr(part, name) or 0))
-        record.watches_range = self._needs_atr()
-        record.watches_trend = self.exits.target_method is TargetMethod.TREND
-        record.watches_days = self.max_daily_loss_ppb is not None or self.emergency_loss_ppb is not None
-        record.watches_bars = record.watches_range or record.watches_trend or self.exits.max_bars_held > 0
-        for name in FLAGS:
-            setattr(record, name, int(getattr(record, name)))
+        _copy(self, record, prefix="")
+        for name, (_, prefix) in PARTS.items():
+            part = getattr(self, name)
+            if part is not None:
+                _copy(part, record, prefix=prefix)
+        for name, is_needed in self._watched().items():
+            setattr(record, name, int(is_needed))
         return record
+
+    def _watched(self) -> dict[str, bool]:
+        """What has to be looked at on every bar, so that a policy pays only for what it uses."""
+        needs = {
+            "watches_range": self._needs_atr(),
+            "watches_trend": self.exits.target_method is TargetMethod.TREND or self.adaptive.is_adaptive,
+            "watches_anomalies": self.anomalies.is_on,
+            "watches_volatility": self.breaker.trips_on_volatility > 0,
+            "protects": self.protects,
+        }
+        return needs | {
+            "watches_days": self.adaptive.is_adaptive or bool(self.max_daily_loss_ppb or self.emergency_loss_ppb),
+            "watches_bars": any(needs[name] for name in needs if name != "protects") or self.exits.max_bars_held > 0,
+        }
 
     def _needs_atr(self) -> bool:
         return (
             self.sizing.sizing_method in (SizingMethod.ADAPTIVE_ATR, SizingMethod.VOLATILITY)
             or self.exits.stop_method is StopMethod.ATR
             or self.exits.trail_method is TrailMethod.ATR
+            or self.adaptive.is_adaptive
         )
 
 
-PARTS = {"sizing": Sizing, "exits": Exits, "breaker": BreakerRules}
+PARTS: Mapping[str, tuple[type[Any], str]] = {
+    "sizing": (Sizing, ""),
+    "exits": (Exits, ""),
+    "breaker": (BreakerRules, ""),
+    "cooldown": (Cooldown, "cooldown_"),
+    "stoploss_guard": (StoplossGuard, "guard_"),
+    "low_profit_guard": (LowProfitGuard, "low_"),
+    "drawdown_guard": (DrawdownGuard, "drop_"),
+    "anomalies": (AnomalyRules, ""),
+    "adaptive": (AdaptiveRules, ""),
+}
+"""The parts of a RiskPolicy, and what their numbers' names begin with in a POLICY."""
 
-FLAGS = ("watches_range", "watches_trend", "watches_days", "watches_bars")
-"""What has to be looked at on every bar, so that a policy pays only for what it uses."""
+WATCHED = (
+    "watches_range",
+    "watches_trend",
+    "watches_anomalies",
+    "watches_volatility",
+    "protects",
+    "watches_days",
+    "watches_bars",
+)
 
 
-def _columns(part: type[Any]) -> list[tuple[str, str]]:
-    return [(entry.name, "f8" if entry.type == "float" else "i8") for entry in fields(part) if entry.name not in PARTS]
+def _columns(part: type[Any], prefix: str) -> list[tuple[str, str, str]]:
+    """(name in the part, name in POLICY, type)"""
+    return [
+        (entry.name, prefix + entry.name, "f8" if entry.type == "float" else "i8")
+        for entry in fields(part)
+        if part is not RiskPolicy or entry.name not in PARTS
+    ]
+
+
+def _copy(part: Any, record: Record, *, prefix: str) -> None:
+    for name, column, kind in _columns(type(part), prefix):
+        setattr(record, column, (float if kind == "f8" else int)(getattr(part, name) or 0))
 
 
 POLICY = np.dtype(
-    [column for part in (RiskPolicy, *PARTS.values()) for column in _columns(part)] + [(name, "i8") for name in FLAGS]
+    [
+        (column, kind)
+        for part, prefix in ((RiskPolicy, ""), *PARTS.values())
+        for _, column, kind in _columns(part, prefix)
+    ]
+    + [(name, "i8") for name in WATCHED]
 )
-"""Every number of a RiskPolicy and of its parts under its own name, and FLAGS."""
+"""Every number of a RiskPolicy and of its parts under its own name, 0 where a part is None; and WATCHED."""
 
 
 def _check_fractions(part: object, *names: str) -> None:

@@ -225,7 +225,16 @@ class Risk:
         for symbol in sorted(batch.bars):
             if symbol in self._symbols:
                 bar = batch.bars[symbol]
-                market.observe_bar(self._limits, self._symbols[symbol], bar.high, bar.low, bar.close)
+                market.observe_bar(
+                    self._limits,
+                    self._state,
+                    self._symbols[symbol],
+                    bar.open,
+                    bar.high,
+                    bar.low,
+                    bar.close,
+                    bar.volume,
+                )
         trips, was_open = self._state.trip_count, breaker.breaker_is_open(self._state)
         breaker.observe_equity(self._limits, self._state, equity.equity, equity.ts_ns)
         is_open = breaker.breaker_is_open(self._state)
