@@ -1,5 +1,6 @@
 """python -m bench"""
 
-from bench.flow import main
+from bench import flow, indicators
 
-main()
+flow.main()
+indicators.main()
