@@ -281,6 +281,8 @@ def _order_id(command: VenueCommand) -> OrderId:
 BRACKETS = st.sampled_from(
     [Bracket(stop_ticks=90, target_ticks=110), Bracket(stop_ticks=90), Bracket(trail_ppb=20_000_000), None]
 )
+BEGINNINGS = (0, LOTS // 2, LOTS)
+"""What the entry has filled before anything crosses."""
 ACTIONS = st.sampled_from(
     ["exit"] * 2
     + ["send"] * 6
@@ -321,12 +323,16 @@ DEEDS: dict[str, Callable[[World], None]] = {
 
 
 @settings(max_examples=200, deadline=None)
-@given(data=st.data(), bracket=BRACKETS, actions=st.lists(ACTIONS, max_size=40))
+@given(data=st.data(), bracket=BRACKETS, begin=st.sampled_from(BEGINNINGS), actions=st.lists(ACTIONS, max_size=40))
 def test_a_position_is_never_reversed_and_the_books_agree_in_the_end(
-    data: st.DataObject, bracket: Bracket | None, actions: list[str]
+    data: st.DataObject, bracket: Bracket | None, begin: int, actions: list[str]
 ) -> None:
     world = World()
     world.approve_entry(bracket)
+    if begin:
+        world.send(is_answered=True)
+        world.venue.fill(next(iter(world.venue.orders.values())), begin)
+        world.ask()
     for action in actions:
         act(world, action, data)
     world.settle()
