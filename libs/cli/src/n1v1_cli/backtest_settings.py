@@ -35,7 +35,7 @@ def _strategies(names: Sequence[str]) -> list[str]:
         return []
     files = [name for name in names if is_file(name)]
     installed = [name for name in names if not is_file(name)]
-    return [f"strategies.active_strategies={','.join(installed)}", f"strategies.files={','.join(files)}"]
+    return [f"strategies.active_strategies={json.dumps(installed)}", f"strategies.files={json.dumps(files)}"]
 
 
 def is_file(name: str) -> bool:

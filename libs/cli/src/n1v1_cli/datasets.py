@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from n1v1_research.datasets import Dataset
 
 
-def chosen_dataset(loaded: Loaded) -> Dataset:
-    """The bars of market.dataset; of all its symbols when none are named.
+def chosen_dataset(loaded: Loaded, *, may_resample: bool) -> Dataset:
+    """The bars of market.dataset; of all its symbols when none are named, joined when longer bars are asked for.
 
-    Raises UnknownName or InvalidData: no such dataset, symbol or bar; other bars than market.timeframe asks for.
+    may_resample: False for the services, which replay bars as they are recorded.
+    Raises UnknownName, InvalidData or InvalidValue: no such dataset, symbol or bar; bars that cannot be had.
     """
     from n1v1.errors import InvalidData
     from n1v1_common.settings.load import BUILT_IN
@@ -27,9 +28,11 @@ def chosen_dataset(loaded: Loaded) -> Dataset:
         end=market.end,
     )
     asked_for = loaded.origin_of("market.timeframe")
-    if asked_for.source != BUILT_IN and asked_for.value != dataset.timeframe:
-        raise InvalidData(f"{dataset.name} has bars of {dataset.timeframe}, but {asked_for.value} was asked for")
-    return dataset
+    if asked_for.source == BUILT_IN or asked_for.value == dataset.timeframe:
+        return dataset
+    if not may_resample:
+        raise InvalidData(f"{dataset.name} has bars of {dataset.timeframe}, and services replay bars as recorded")
+    return dataset.resampled(market.timeframe)
 
 
 def settings_from(dataset: Dataset) -> list[str]:

@@ -12,26 +12,34 @@ if TYPE_CHECKING:
     from n1v1_research.datasets import Dataset
     from n1v1_research.results import RunResult
 
+# Limits that leave room for the falls of 2020 and 2022: a run that halts in its third month would show little.
+LIMITS = (
+    "risk_management.max_position_size=0.45",
+    "risk_management.max_drawdown=0.5",
+    "circuit_breaker.equity_drawdown_threshold=0.6",
+)
 # What is traded and how far it may go, in the demo, in its repetition in process and in `n1v1 up` without settings.
-# Two strategies on two markets, at most 45 % of equity in each, so that both fit with their costs. The limits leave
-# room for the falls of 2020 and 2022: a sample that halts in its third month would show little.
+# Two strategies on two markets, at most 45 % of equity in each, so that both fit with their costs.
 TRADING = (
     "market.dataset=coinbase-4h",
     "strategies.active_strategies=ema_cross,my_breakout",
     'strategies.strategy_config={"ema_cross":{"fast_ema":20,"slow_ema":80,"position_size":0.45}}',
-    "risk_management.max_position_size=0.45",
-    "risk_management.max_drawdown=0.5",
-    "circuit_breaker.equity_drawdown_threshold=0.6",
+    *LIMITS,
     # the simulated venue answers at once or not at all, so that an order in doubt is soon settled
     "exchange.recv_window_ms=1000",
     "exchange.absence_margin_ms=500",
 )
-REPLAY = (*TRADING, "replay.mode=lockstep", "servers.durability=process")
+REPEATABLE = ("replay.mode=lockstep", "servers.durability=process")
 THREE_YEARS = ("market.start=2020-01-01", "market.end=2023-01-01")
 
 
 def settings_of(*, full: bool) -> Sequence[str]:
-    return REPLAY if full else (*REPLAY, *THREE_YEARS)
+    years = () if full else THREE_YEARS
+    return (*TRADING, *REPEATABLE, *years)
+
+
+OWN_RUN = (*LIMITS, *REPEATABLE)
+"""For strategies or data of the user's own: the sample's limits, and nothing else of it."""
 
 
 def dataset_of(settings: Settings) -> Dataset:

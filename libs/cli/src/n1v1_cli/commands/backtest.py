@@ -10,8 +10,6 @@ from n1v1_cli import sample_run
 from n1v1_cli.options import add_settings_options, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from n1v1_common.settings.load import Loaded
     from n1v1_research.datasets import Dataset
     from n1v1_research.results import RunResult
@@ -57,7 +55,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="a dataset by name, a folder or a file of bars")
     parser.add_argument("--symbols", metavar="A,B", help="of the dataset (all)")
-    parser.add_argument("--timeframe", metavar="4h", help="the length of a bar that is expected")
+    parser.add_argument("--timeframe", metavar="4h", help="length of a bar; recorded ones are joined for it")
     parser.add_argument("--start", metavar="DATE", help="first bar, UTC (the first recorded)")
     parser.add_argument("--end", metavar="DATE", help="end, exclusive, UTC (the last recorded)")
     parser.add_argument("--full", action="store_true", help="without --strategy: 2016 to 2022 instead of 2020 to 2022")
@@ -94,9 +92,11 @@ def loaded_with_dataset(args: argparse.Namespace) -> tuple[Loaded, Dataset]:
     from n1v1_cli.backtest_settings import overrides_of
     from n1v1_cli.datasets import chosen_dataset, settings_from
 
-    args.overrides = [*args.overrides, *overrides_of(args)]
-    defaults: Sequence[str] = () if args.strategy or args.data else sample_run.settings_of(full=args.full)
-    dataset = chosen_dataset(load_settings(args, defaults))
+    never_live = "environment.mode=paper" if args.engine == SERVICES else "environment.mode=backtest"
+    args.overrides = [*args.overrides, *overrides_of(args), never_live]
+    is_sample = not args.strategy and not args.data
+    defaults = sample_run.settings_of(full=args.full) if is_sample else sample_run.OWN_RUN
+    dataset = chosen_dataset(load_settings(args, defaults), may_resample=args.engine != SERVICES)
     return load_settings(args, [*defaults, *settings_from(dataset)]), dataset
 
 

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from n1v1_cli.run_table import print_run
     from n1v1_common.settings.core import check_strategies
 
+    args.overrides.append("environment.mode=paper")  # whatever a settings file says: a replay never trades real money
     loaded = load_settings(args, sample_run.settings_of(full=args.full))
     dataset = sample_run.dataset_of(loaded.settings)
     check_strategies(loaded.settings, dataset.instruments[0])

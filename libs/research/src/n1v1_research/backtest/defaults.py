@@ -37,12 +37,12 @@ def configuration_of(
 
 
 def policy(*, timeframe: str, cost_ppb: int) -> RiskPolicy:
-    """The limits that the settings have when nobody sets them."""
+    """The limits that `n1v1 backtest --strategy` has when nobody sets others."""
     return RiskPolicy(
         position_fraction_ppb=to_ppb("0.1"),
-        max_position_ppb=to_ppb("0.3"),
-        max_drawdown_ppb=to_ppb("0.1"),
-        breaker_drawdown_ppb=to_ppb("0.1"),
+        max_position_ppb=to_ppb("0.45"),
+        max_drawdown_ppb=to_ppb("0.5"),
+        breaker_drawdown_ppb=to_ppb("0.6"),
         max_positions=5,
         cost_ppb=cost_ppb,
         valid_for_ns=timeframe_ns(timeframe),
