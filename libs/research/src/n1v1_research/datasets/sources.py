@@ -104,7 +104,7 @@ def read_table(path: Path, reading: Reading) -> RawTable:
 def _parquet(path: Path) -> ArrowColumn:
     from pyarrow import parquet  # here, because it takes as long to import as all the rest, and CSV does not need it
 
-    return parquet.read_table(path)
+    return parquet.ParquetFile(path).read()
 
 
 def _of_arrow(path: Path, table: ArrowColumn, reading: Reading) -> RawTable:

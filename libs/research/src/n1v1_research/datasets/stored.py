@@ -73,7 +73,7 @@ def read_bars(entry: Entry, symbol: str) -> Bars:
 
     series = next(series for series in entry.series if series.instrument.symbol == symbol)
     try:
-        table = parquet.read_table(entry.folder / series.file, columns=list(_STORED))
+        table = parquet.ParquetFile(entry.folder / series.file).read(columns=list(_STORED))
         open_ns, *values = (values_of(table.column(name), "<i8") for name in _STORED)
     except (OSError, pa.ArrowException) as problem:
         raise InvalidData(
