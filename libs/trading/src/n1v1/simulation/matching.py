@@ -44,6 +44,10 @@ from n1v1.simulation.records import (
 
 NOWHERE = -1
 
+FOR_CERTAIN = 1
+BY_ASSUMPTION = 2
+"""How a stop was struck whose entry filled within the same bar; 0: it was not."""
+
 NO_BAR = 0
 """A cancellation looks at no bar."""
 
@@ -80,10 +84,13 @@ def match_bar(
         if _is_matched(at, index):
             _at_open(at, index)
     low_first = first_extreme_is_low(bar, rules, wallet)
-    first, second = (bar.low, bar.high) if low_first else (bar.high, bar.low)
-    _walk(at, bar.open, first, False)
-    _walk(at, first, second, False)
-    _walk(at, second, bar.close, True)
+    here = bar.open
+    for stretch in range(3):
+        there = bar.close
+        if stretch < 2:
+            there = bar.low if low_first == (stretch == 0) else bar.high
+        _walk(at, here, there, stretch == 2)
+        here = there
     _note_touches(at)
     _expire(at, bar.close_ns)
     return int(budget.happened)
@@ -146,39 +153,24 @@ def _at_open(at: Matching, index: int) -> None:
             return
         decided_by = NOTHING if bar.open == order.stop_ticks else GAP
         trigger(at, index, bar.open_ns, decided_by)
-    if has_limit(order):
-        _limit_at_open(at, index, decided_by)
-    else:
-        _take(at, index, bar.open, bar.open_ns, decided_by)
-
-
-@kernel
-def _limit_at_open(at: Matching, index: int, decided_by: int) -> None:
-    """It takes at an open which, slipped, beats its limit; one that may not rest is content with meeting it."""
-    order = at.orders[index]
-    bar = at.bar
-    was_resting = order.is_resting
-    order.is_resting = 1
-    if order.is_post_only:
-        if was_resting == 0 and (order.limit_ticks - bar.open) * order.sign >= 0:
-            end(at, index, EXPIRED, bar.open_ns, WOULD_TAKE)
-        return
     lots = _available(at, order)
     ticks = taker_ticks(at.rules, bar.open, order.sign, lots, bar.volume)
-    gain = (order.limit_ticks - ticks) * order.sign
-    if gain > 0 or (gain == 0 and _is_immediate(order)):
-        _execute(at, index, lots, ticks, bar.open_ns, 0, decided_by)
-    elif _is_immediate(order):
-        end(at, index, EXPIRED, bar.open_ns, NOT_FILLABLE)
+    if has_limit(order):
+        if order.is_post_only and order.is_resting == 0 and _improves(order, bar.open) >= 0:
+            end(at, index, EXPIRED, bar.open_ns, WOULD_TAKE)
+            return
+        # An order that rests must be beaten by the slipped open, one that may not is content when it is met.
+        least = 0 if _is_immediate(order) else 1
+        if order.is_post_only or _improves(order, ticks) < least:
+            lots = 0
+        order.is_resting = 1
+    _execute(at, index, lots, ticks, bar.open_ns, 0, decided_by)
 
 
 @kernel
-def _take(at: Matching, index: int, market_ticks: int, ts_ns: int, decided_by: int) -> None:
-    """Fill a market order, or one whose stop was reached, where the market is."""
-    order = at.orders[index]
-    lots = _available(at, order)
-    ticks = taker_ticks(at.rules, market_ticks, order.sign, lots, at.bar.volume)
-    _execute(at, index, lots, ticks, ts_ns, 0, decided_by)
+def _improves(order: Any, ticks: int) -> int:
+    """By how many ticks a price is better for the order than its limit."""
+    return int((order.limit_ticks - ticks) * order.sign)
 
 
 @kernel
@@ -186,18 +178,22 @@ def _execute(at: Matching, index: int, lots: int, ticks: int, ts_ns: int, is_mak
     """Fill what can be paid of `lots`, and end the order where it may not wait for the rest."""
     order = at.orders[index]
     paid_for = payable(at, index, ticks, lots, is_maker)
-    wanted = order.open_lots
-    if order.time_in_force == FOK and paid_for < wanted:
-        end(at, index, EXPIRED, ts_ns, NOT_WHOLE)
-        return
-    if paid_for > 0:
-        fill(at, index, paid_for, ticks, ts_ns, is_maker, _what_decided(paid_for, lots, wanted, decided_by))
-    if order.state != OPEN:
-        return
+    reason = _why_not_wait(order, lots, paid_for)
+    if paid_for > 0 and reason != NOT_WHOLE:
+        what = _what_decided(paid_for, lots, order.open_lots, decided_by)
+        fill(at, index, paid_for, ticks, ts_ns, is_maker, what)
+    if reason != 0 and order.state == OPEN:
+        end(at, index, EXPIRED, ts_ns, reason)
+
+
+@kernel
+def _why_not_wait(order: Any, lots: int, paid_for: int) -> int:
+    """Why the order ends with what remains after this execution, or 0 if it goes on."""
+    if order.time_in_force == FOK and paid_for < order.open_lots:
+        return NOT_WHOLE
     if paid_for < lots:
-        end(at, index, EXPIRED, ts_ns, NOTHING_TO_REDUCE if order.reduces_only else UNAFFORDABLE)
-    elif order.time_in_force == IOC:
-        end(at, index, EXPIRED, ts_ns, NOT_FILLABLE)
+        return NOTHING_TO_REDUCE if order.reduces_only else UNAFFORDABLE
+    return NOT_FILLABLE if order.time_in_force == IOC else 0
 
 
 @kernel
@@ -233,9 +229,12 @@ def _walk(at: Matching, start: int, stop: int, is_last: bool) -> None:
         index = _next_reached(at, price, stop, is_last)
         if index == NOWHERE:
             break
-        price = _where_reached(at, at.orders[index], price, stop)
+        where = _where_reached(at, at.orders[index], price, stop)
+        if at.orders[index].is_struck == 0:
+            price = where
         at.orders[index].is_passed = 1
-        _reach(at, index, price)
+        _reach(at, index, where)
+        at.orders[index].is_struck = 0
     for index in range(at.size):
         if _walks(at, index, is_last):
             _start_trailing(at.orders[index], stop)
@@ -260,9 +259,10 @@ def _next_reached(at: Matching, price: int, stop: int, is_last: bool) -> int:
         order = at.orders[index]
         if order.is_passed == 0 and _walks(at, index, is_last):
             where = _where_reached(at, order, price, stop)
-            if where != NOWHERE and abs(where - price) < least:
+            distance = NOWHERE if order.is_struck else abs(where - price)
+            if where != NOWHERE and distance < least:
                 nearest = index
-                least = abs(where - price)
+                least = distance
     return nearest
 
 
@@ -271,11 +271,11 @@ def _where_reached(at: Matching, order: Any, price: int, stop: int) -> int:
     """The price between `price` and `stop` at which something happens to the order, or NOWHERE."""
     seen = stop if order.waits else price
     if waits_for_its_stop(order):
-        if order.stop_ticks == 0:
+        direction = trigger_direction(order)
+        reached = (max(seen, stop) if direction > 0 else min(seen, stop)) - order.stop_ticks
+        if order.stop_ticks == 0 or (reached * direction < 0 and order.is_struck == 0):
             return NOWHERE
-        if trigger_direction(order) > 0:
-            return max(seen, order.stop_ticks) if max(seen, stop) >= order.stop_ticks else NOWHERE
-        return min(seen, order.stop_ticks) if min(seen, stop) <= order.stop_ticks else NOWHERE
+        return int(max(seen, order.stop_ticks) if direction > 0 else min(seen, order.stop_ticks))
     if not has_limit(order):
         return NOWHERE
     if order.sign > 0:
@@ -292,50 +292,31 @@ def _where_reached(at: Matching, order: Any, price: int, stop: int) -> int:
 def _reach(at: Matching, index: int, price: int) -> None:
     """The price has come to an order within the bar. Nobody knows when, so it is booked at the bar's close."""
     order = at.orders[index]
-    filled = order.filled_lots
-    decided_by = PATH if _is_tied(at, index) else NOTHING
-    if waits_for_its_stop(order):
-        _trigger_within_bar(at, index, price, decided_by)
-    else:
-        _fill_resting(at, index, price, decided_by)
-    if order.is_working and order.filled_lots > filled:
-        _start_legs(at, order.list_number, price)
-        if at.rules.path == ADVERSE:
-            _suffer(at, index, price)
-
-
-@kernel
-def _trigger_within_bar(at: Matching, index: int, price: int, decided_by: int) -> None:
-    order = at.orders[index]
     close_ns = at.bar.close_ns
-    trigger(at, index, close_ns, decided_by)
-    if not has_limit(order):
-        _take(at, index, price, close_ns, decided_by)
-        return
-    order.is_resting = 1
-    if (order.limit_ticks - price) * order.sign >= 0:
-        lots = _available(at, order)
-        ticks = taker_ticks(at.rules, price, order.sign, lots, at.bar.volume)
-        bounded = min(ticks, order.limit_ticks) if order.sign > 0 else max(ticks, order.limit_ticks)
-        _execute(at, index, lots, bounded, close_ns, 0, decided_by)
-    elif _is_immediate(order):
-        end(at, index, EXPIRED, close_ns, NOT_FILLABLE)
-    else:
-        order.is_passed = 0  # the price may come back to its limit
-
-
-@kernel
-def _fill_resting(at: Matching, index: int, price: int, decided_by: int) -> None:
-    """At its limit, as a maker. At a mere touch no more than what came after the queue ahead of us."""
-    order = at.orders[index]
+    filled = order.filled_lots
+    decided_by = PATH if order.is_struck == BY_ASSUMPTION or _is_tied(at, index) else NOTHING
     lots = _available(at, order)
-    extreme = at.bar.low if order.sign > 0 else at.bar.high
-    if extreme == order.limit_ticks:
+    ticks = order.limit_ticks
+    is_maker = 1
+    if waits_for_its_stop(order):
+        trigger(at, index, close_ns, decided_by)
+        ticks = taker_ticks(at.rules, price, order.sign, lots, at.bar.volume)
+        is_maker = 0
+        if has_limit(order):
+            ticks = min(ticks, order.limit_ticks) if order.sign > 0 else max(ticks, order.limit_ticks)
+            order.is_resting = 1
+            if _improves(order, price) < 0:
+                lots = 0
+                order.is_passed = 0  # the price may come back to its limit
+    elif order.limit_ticks == (at.bar.low if order.sign > 0 else at.bar.high):
         lots = min(lots, whole_steps(at.instrument, at.budget.queue_lots))
         at.budget.queue_lots -= lots
         decided_by = TOUCH
-    if lots > 0:
-        _execute(at, index, lots, order.limit_ticks, at.bar.close_ns, 1, decided_by)
+    _execute(at, index, lots, ticks, close_ns, is_maker, decided_by)
+    if order.is_working and order.filled_lots > filled:
+        _start_legs(at, order.list_number, price)
+        if at.rules.path == ADVERSE:
+            _suffer(at, index)
 
 
 @kernel
@@ -347,7 +328,7 @@ def _start_legs(at: Matching, list_number: int, price: int) -> None:
 
 
 @kernel
-def _suffer(at: Matching, entry: int, price: int) -> None:
+def _suffer(at: Matching, entry: int) -> None:
     """After an entry within the bar the worst is assumed: its stop is hit if the bar reached it at any time.
 
     What is left of its legs sees only the close, unless the entry was a stop: then the far extreme came after it.
@@ -358,14 +339,11 @@ def _suffer(at: Matching, entry: int, price: int) -> None:
         leg = at.orders[index]
         if leg.list_number != at.orders[entry].list_number or not is_leg(leg) or leg.state != OPEN:
             continue
-        if waits_for_its_stop(leg):
-            direction = trigger_direction(leg)
-            worst = bar.high if leg.sign > 0 else bar.low
-            if direction == leg.sign and (worst - leg.stop_ticks) * direction >= 0:
-                where = max(price, leg.stop_ticks) if direction > 0 else min(price, leg.stop_ticks)
-                leg.is_passed = 1
-                _trigger_within_bar(at, index, where, PATH if was_stop else NOTHING)
-        if leg.state == OPEN and was_stop == 0:
+        worst = bar.high if leg.sign > 0 else bar.low
+        hurts = waits_for_its_stop(leg) and trigger_direction(leg) == leg.sign
+        if hurts and (worst - leg.stop_ticks) * leg.sign >= 0:
+            leg.is_struck = BY_ASSUMPTION if was_stop else FOR_CERTAIN
+        elif was_stop == 0:
             leg.waits = 1
 
 

@@ -130,6 +130,7 @@ ORDER = np.dtype(
         ("updated_ns", "i8"),
         ("is_passed", "i8"),  # matching only: dealt with on this stretch of the path
         ("waits", "i8"),  # matching only: its entry filled within this bar, so it sees only the close
+        ("is_struck", "i8"),  # matching only: its entry filled within this bar, and the worst hits it
     ]
 )
 
