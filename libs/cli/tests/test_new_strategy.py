@@ -34,10 +34,12 @@ def test_a_new_package_passes_its_own_tests(form: str, tmp_path: Path, capsys: p
 def test_what_it_writes_is_what_a_linter_wants(form: str, tmp_path: Path) -> None:
     folder = tmp_path / "package"
     main(["new", "strategy", "my_idea", "--form", form, "--folder", str(folder)])
-    for tool in (["ruff", "check", "--isolated"], ["ruff", "format", "--isolated", "--line-length=120", "--check"]):
-        checked = subprocess.run(
-            [sys.executable, "-m", *tool, str(folder)], capture_output=True, text=True, check=False
-        )
+    for tool in (
+        ["ruff", "check", "--isolated"],
+        ["ruff", "format", "--isolated", "--line-length=120", "--check"],
+    ):
+        command = [sys.executable, "-m", *tool, "."]
+        checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stdout
 
 
