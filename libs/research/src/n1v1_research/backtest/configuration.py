@@ -17,6 +17,7 @@ from n1v1.signals.stage import Instance
 from n1v1.simulation.venue import VenueRules
 from n1v1.strategies import registry
 from n1v1.strategies.base import Strategy
+from n1v1.strategies.plain import PythonStrategy
 from n1v1_research.results.document import hash_of
 
 
@@ -37,7 +38,8 @@ class Configuration:
     def as_json(self) -> dict[str, Any]:
         """Everything that decides the run, as plain values; nothing of where files lie or servers listen.
 
-        Parameters stand with their defaults; a strategy from a file is its class and the hash of the file.
+        Parameters stand with their defaults (a classic strategy keeps them to itself); a strategy from a file is its
+        class and the hash of the file.
         """
         return {
             "account": {"id": self.account, "initial_cash": self.initial_cash},
@@ -73,6 +75,8 @@ def _instance(instance: Instance) -> dict[str, Any]:
     parameters = dict(instance.parameters)
     if issubclass(strategy, Strategy):
         parameters = strategy.parameters(parameters)._asdict()
+    elif issubclass(strategy, PythonStrategy):
+        parameters = strategy.parameters(parameters)
     described = {"name": instance.name, "strategy": strategy.__name__, "parameters": _plain(parameters)}
     file, _, _ = instance.strategy.partition(":")
     if file.endswith(".py"):
