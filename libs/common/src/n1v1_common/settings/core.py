@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from n1v1.risk.policy import RiskPolicy
 from n1v1.signals.stage import Instance
 from n1v1.strategies import registry
-from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument, to_ppb
 from n1v1_common.settings.model import Settings
+from n1v1_common.settings.policy import policy_of
+
+__all__ = ["check_strategies", "fee_rate_ppb", "instances_of", "policy_of", "slippage_ppb"]
 
 BPS = 10_000
 
@@ -18,20 +19,6 @@ def fee_rate_ppb(settings: Settings) -> int:
 
 def slippage_ppb(settings: Settings) -> int:
     return to_ppb(settings.exchange.slippage_bps / BPS)
-
-
-def policy_of(settings: Settings) -> RiskPolicy:
-    """The limits of the account."""
-    limits, breaker = settings.risk_management, settings.circuit_breaker
-    return RiskPolicy(
-        position_fraction_ppb=to_ppb(limits.position_fraction),
-        max_position_ppb=to_ppb(limits.max_position_size),
-        max_drawdown_ppb=to_ppb(limits.max_drawdown),
-        breaker_drawdown_ppb=to_ppb(breaker.equity_drawdown_threshold) if limits.circuit_breaker_enabled else None,
-        max_positions=limits.max_concurrent_trades,
-        cost_ppb=fee_rate_ppb(settings) + slippage_ppb(settings),
-        valid_for_ns=timeframe_ns(settings.market.timeframe),
-    )
 
 
 def instances_of(settings: Settings) -> list[Instance]:

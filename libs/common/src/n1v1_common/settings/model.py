@@ -18,14 +18,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
+
+from n1v1_common.settings.risk import AdaptivePolicy, AnomalyDetection, CircuitBreaker, Protections, RiskManagement
+from n1v1_common.settings.section import Fraction, Section
 
 STAGES = ("market_data", "signals", "risk", "execution", "portfolio", "reporting")
 """The six stages in the order of the flow."""
@@ -61,13 +62,8 @@ def _expanded(path: Path) -> Path:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Paths = Annotated[tuple[Annotated[Path, AfterValidator(_expanded)], ...], BeforeValidator(_split_commas)]
-Fraction = Annotated[Decimal, Field(gt=0, le=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Moment = Annotated[str, AfterValidator(_iso_moment)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 class Environment(Section):
@@ -120,8 +116,34 @@ class Exchange(Section):
     fee_rate_bps: Decimal = Field(default=Decimal(10), ge=0, lt=10000)
     """Taker fee in hundredths of a percent (also `trading.trade_fee`, a fraction): the simulator charges it,
     sizing reckons with it."""
+    maker_fee_rate_bps: Decimal | None = Field(default=None, ge=0, lt=10000)
+    """Fee of resting orders at the simulator, in hundredths of a percent; empty: as fee_rate_bps."""
+    min_fee: Decimal = Field(default=Decimal(0), ge=0)
+    """Least fee of one execution at the simulator, in quote currency; never more than what was traded."""
     slippage_bps: Decimal = Field(default=Decimal(5), ge=0, lt=10000)
-    """How far the simulator fills a market order from the open (also `trading.slippage`, a fraction)."""
+    """How far the simulator fills a market order from the open (also `trading.slippage`, a fraction). In
+    the models linear and square_root: half of the spread."""
+    slippage_model: Literal["fixed", "linear", "square_root"] = "fixed"
+    """fixed: slippage_bps. linear, square_root: also an impact that grows so with the order's share of the
+    bar's volume."""
+    impact_bps: Decimal = Field(default=Decimal(0), ge=0, lt=10000)
+    """How far an order as large as the bar's volume moves the price, in hundredths of a percent of it. Not
+    with slippage_model=fixed."""
+    latency_ms: int = Field(default=0, ge=0, le=86_400_000)
+    """From the decision until an order counts at the simulator; it takes effect at the first bar that opens
+    then or later."""
+    max_participation: Fraction | None = None
+    """Share of a bar's volume that all orders of it may fill together at the simulator; empty: no cap."""
+    intrabar_path: Literal["adverse", "ohlc", "adaptive", "random"] = "adverse"
+    """In which order the simulator takes a bar to have reached its extremes. adverse: what hurts comes
+    first. adaptive: what is nearer to the open. random: by path_seed."""
+    path_seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of intrabar_path=random."""
+    limit_fills: Literal["through", "queue"] = "through"
+    """When the simulator fills a resting limit order. through: the bar trades beyond it. queue: also at a
+    touch, with what the queue ahead leaves of the bar's volume."""
+    queue_ahead: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(1)
+    """Share of the bar's volume that stands ahead of us at a touched limit; 1: a touch is no fill."""
 
 
 class Market(Section):
@@ -192,38 +214,6 @@ def strategy_key(name: str) -> str:
         return name
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.removesuffix("Strategy"))
     return words.lower()
-
-
-class RiskManagement(Section):
-    max_position_size: Fraction = Decimal("0.3")
-    """Largest position in one symbol, as a fraction of equity."""
-    max_drawdown: Fraction = Decimal("0.1")
-    """From peak to trough, as a fraction of the peak of equity: past it no new exposure is taken."""
-    max_daily_drawdown: Fraction = Decimal("0.1")
-    """Loss within one UTC day, as a fraction of equity at its start: past it no new exposure until the next
-    day."""
-    max_concurrent_trades: int = Field(default=5, ge=1)
-    """Most positions open at once."""
-    circuit_breaker_enabled: bool = True
-    """Whether the circuit breaker may halt the account. Its thresholds are in the section circuit_breaker."""
-    require_stop_loss: bool = False
-    """Refuse entries without a stop. The original README's example strategy has none, hence the default."""
-    batch_wait_ms: int = Field(default=250, ge=1)
-    """Live only: how long risk waits for the signals of every worker before it decides about a bar time."""
-    position_sizing: Literal["fixed_fraction"] = "fixed_fraction"
-    """How the size of an entry is found. fixed_fraction: position_fraction of equity."""
-    position_fraction: Fraction = Decimal("0.1")
-    """Notional of one entry as a fraction of equity, before max_position_size cuts it."""
-
-
-class CircuitBreaker(Section):
-    equity_drawdown_threshold: Fraction = Decimal("0.1")
-    """Drawdown of equity from its peak that trips the breaker (also
-    `risk_management.circuit_breaker_threshold`)."""
-    consecutive_losses_threshold: int = Field(default=5, ge=1)
-    """Losing trades in a row that trip the breaker."""
-    cooling_period_minutes: int = Field(default=5, ge=0)
-    """How long the account stays halted, in event time, before trading may resume."""
 
 
 class Monitoring(Section):
@@ -335,6 +325,9 @@ class Settings(Section):
     strategies: Strategies = Strategies()
     risk_management: RiskManagement = RiskManagement()
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    protections: Protections = Protections()
+    anomaly_detection: AnomalyDetection = AnomalyDetection()
+    adaptive_policy: AdaptivePolicy = AdaptivePolicy()
     monitoring: Monitoring = Monitoring()
     bus: Bus = Bus()
     postgres: Postgres = Postgres()

@@ -26,6 +26,17 @@ def _fraction_to_bps(value: object) -> object:
         return value
 
 
+def _our_sizing(value: object) -> object:
+    """The original's `fixed` divides by the distance of the stop and then cuts: in effect a fraction of equity."""
+    return "fixed_fraction" if value == "fixed" else value
+
+
+def _target_method(value: object) -> object:
+    if str(value).lower() in ("true", "1", "yes", "on"):
+        return "trend"
+    return "fixed" if str(value).lower() in ("false", "0", "no", "off") else value
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
     name: Key
@@ -46,6 +57,11 @@ SPELLINGS = {
         Spelling(("trading", "slippage"), ("exchange", "slippage_bps"), _fraction_to_bps),
         Spelling(("risk_management", "circuit_breaker_threshold"), ("circuit_breaker", "equity_drawdown_threshold")),
         Spelling(("circuit_breaker", "enabled"), ("risk_management", "circuit_breaker_enabled")),
+        Spelling(("risk_management", "position_size"), ("risk_management", "position_fraction")),
+        Spelling(("risk_management", "position_sizing"), ("risk_management", "position_sizing_method"), _our_sizing),
+        Spelling(("risk_management", "enable_adaptive_tp"), ("risk_management", "take_profit_method"), _target_method),
+        Spelling(("risk_management", "ENABLE_TIME_EXIT"), ("risk_management", "enable_time_exit")),
+        Spelling(("risk_management", "MAX_BARS_IN_TRADE"), ("risk_management", "max_bars_in_trade")),
     )
 }
 
@@ -69,23 +85,13 @@ NO_MEANING_YET: dict[Key, str] = {
     ("trading", "order_timeout"): "exchange.recv_window_ms",
     ("trading", "portfolio_mode"): "market.symbols",
     ("trading", "pair_allocation"): "risk_management.position_fraction",
-    ("trading", "order"): "risk_management.require_stop_loss",
-    ("risk_management", "position_size"): "risk_management.position_fraction",
-    ("risk_management", "position_sizing_method"): "risk_management.position_sizing",
-    ("risk_management", "risk_per_trade"): "risk_management.position_fraction",
-    ("risk_management", "fixed_percent"): "risk_management.position_fraction",
-    ("risk_management", "risk_reward_ratio"): "risk_management.require_stop_loss",
-    ("risk_management", "atr_k_factor"): "risk_management.position_sizing",
-    ("risk_management", "kelly_assumed_win_rate"): "risk_management.position_sizing",
-    ("risk_management", "stop_loss_method"): "risk_management.require_stop_loss",
-    ("risk_management", "stop_loss_percentage"): "risk_management.require_stop_loss",
-    ("risk_management", "enable_trailing_stop"): "risk_management.require_stop_loss",
+    ("trading", "order"): "risk_management.take_profit_method",
+    ("risk_management", "enable_regime_based_exit"): "risk_management.enable_time_exit",
+    ("risk_management", "exit_on_regime_change"): "risk_management.enable_time_exit",
+    ("risk_management", "timeframe"): "market.timeframe",
     ("risk_management", "reliability"): "risk_management.circuit_breaker_enabled",
-    ("circuit_breaker", "volatility_spike_threshold"): "circuit_breaker.equity_drawdown_threshold",
-    ("circuit_breaker", "max_triggers_per_hour"): "circuit_breaker.cooling_period_minutes",
-    ("circuit_breaker", "monitoring_window_minutes"): "circuit_breaker.cooling_period_minutes",
-    ("circuit_breaker", "recovery_period_minutes"): "circuit_breaker.cooling_period_minutes",
-    ("circuit_breaker", "cooldown_strategy"): "circuit_breaker.cooling_period_minutes",
+    ("circuit_breaker", "max_history_size"): "circuit_breaker.monitoring_window_minutes",
+    ("anomaly_detection", "max_history"): "anomaly_detection.price_zscore.lookback",
 }
 
 
