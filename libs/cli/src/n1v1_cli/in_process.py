@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from n1v1_common.settings.core import fee_rate_ppb, instances_of, policy_of, slippage_ppb
+from n1v1_common.settings.core import instances_of, policy_of
 from n1v1_research.backtest.configuration import Configuration
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def configuration_of(settings: Settings, dataset: Dataset) -> Configuration:
     """Raises UnknownName, InvalidValue or StrategyError: what was expected, what came and where."""
-    from n1v1.simulation.venue import VenueRules
+    from n1v1_common.settings.venue import venue_rules
 
     return Configuration(
         instances=tuple(instances_of(settings)),
         policy=policy_of(settings),
-        rules=VenueRules(fee_rate_ppb=fee_rate_ppb(settings), slippage_ppb=slippage_ppb(settings)),
+        rules=venue_rules(settings, dataset.instruments[0]),
         initial_cash=dataset.instruments[0].quanta(settings.account.initial_balance),
         account=settings.account.id,
         venue=settings.venue,

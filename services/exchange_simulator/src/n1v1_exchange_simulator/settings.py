@@ -9,16 +9,14 @@ from pydantic import SecretStr
 
 from n1v1.errors import N1v1Error
 from n1v1.simulation.venue import VenueRules
-from n1v1.values import to_ppb
 from n1v1_common.lifecycle import CannotStart
 from n1v1_common.settings.model import Settings
+from n1v1_common.settings.venue import venue_rules
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import Market
 from n1v1_research.datasets import DEFAULT_DATASET, Dataset, load
-
-BASIS_POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +39,7 @@ def setup_of(settings: Settings) -> VenueSetup:
     try:
         dataset = _dataset_of(settings)
         market = Market(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
-        rules = VenueRules(
-            fee_rate_ppb=to_ppb(settings.exchange.fee_rate_bps / BASIS_POINTS),
-            slippage_ppb=to_ppb(settings.exchange.slippage_bps / BASIS_POINTS),
-        )
+        rules = venue_rules(settings, market.instruments[0])
         accounts = (_account_of(settings, market),)
     except N1v1Error as error:
         raise CannotStart(str(error)) from error

@@ -1,0 +1,38 @@
+"""From settings to the rules of the simulated venue: the same in every driver."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule, VenueRules
+from n1v1.values import Instrument, to_ppb
+from n1v1_common.settings.model import Settings
+
+BPS = 10_000
+NANOSECONDS_PER_MS = 1_000_000
+
+
+def venue_rules(settings: Settings, instrument: Instrument) -> VenueRules:
+    """What trading costs at the simulator and what it assumes. instrument: one of the venue's, for the unit of cash.
+
+    Raises InvalidValue when a rate is finer than a billionth, or the settings contradict each other.
+    """
+    exchange = settings.exchange
+    return VenueRules(
+        fee_rate_ppb=_ppb(exchange.fee_rate_bps),
+        maker_fee_rate_ppb=None if exchange.maker_fee_rate_bps is None else _ppb(exchange.maker_fee_rate_bps),
+        min_fee=instrument.quanta(exchange.min_fee),
+        slippage_model=SlippageModel(exchange.slippage_model),
+        slippage_ppb=_ppb(exchange.slippage_bps),
+        impact_ppb=_ppb(exchange.impact_bps),
+        latency_ns=exchange.latency_ms * NANOSECONDS_PER_MS,
+        participation_ppb=None if exchange.max_participation is None else to_ppb(exchange.max_participation),
+        path=IntrabarPath(exchange.intrabar_path),
+        seed=exchange.path_seed,
+        touch=TouchRule(exchange.limit_fills),
+        queue_ppb=to_ppb(exchange.queue_ahead),
+    )
+
+
+def _ppb(bps: Decimal) -> int:
+    return to_ppb(bps / BPS)
