@@ -221,22 +221,26 @@ def _print_imported(imported: Imported, entry: Entry) -> None:
     for series in entry.series:
         instrument = series.instrument
         smallest = f"{instrument.cash(instrument.min_notional).normalize():f}"
-        print(
-            f"{instrument.symbol}: {series.bars:,} bars of {entry.timeframe}, {time_text(series.first_open_ns)} to "
-            f"{time_text(series.last_close_ns)} UTC; {series.gaps:,} gaps, {series.missing_bars:,} bars missing"
-        )
+        period = f"{time_text(series.first_open_ns)} to {time_text(series.last_close_ns)} UTC"
+        missing = f"{_count(series.gaps, 'gap')}, {_count(series.missing_bars, 'bar')} missing"
+        print(f"{instrument.symbol}: {_count(series.bars, 'bar')} of {entry.timeframe}, {period}; {missing}")
         print(
             f"  tick {instrument.tick_size:f} {instrument.quote}, lot {instrument.lot_size:f} {instrument.base}, "
             f"smallest order {smallest} {instrument.quote}"
         )
     if imported.rounded:
-        print(f"{imported.rounded:,} values were finer than the grid and rounded to it (--round)")
+        print(f"{_count(imported.rounded, 'value')} finer than the grid, rounded to it (--round)")
     if imported.skipped:
-        print(f"{len(imported.skipped):,} bad rows were left out (--skip-bad-rows):")
+        were = "was" if len(imported.skipped) == 1 else "were"
+        print(f"{_count(len(imported.skipped), 'bad row')} {were} left out (--skip-bad-rows):")
         for bad_row in imported.skipped[:BAD_ROWS_SHOWN]:
             print(f"  {bad_row}")
         if (hidden := len(imported.skipped) - BAD_ROWS_SHOWN) > 0:
             print(f"  ... and {hidden:,} more; all of them are in {entry.folder / 'dataset.json'}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 # --- list and verify -------------------------------------------------------------------------------------------

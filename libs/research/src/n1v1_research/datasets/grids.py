@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +11,8 @@ from n1v1.errors import InvalidData, InvalidValue
 from n1v1.values import INT64_MAX, Instrument, decimal_places
 from n1v1_research.datasets.exact import finite_values, places_needed
 from n1v1_research.datasets.sources import RawTable
+
+_SYMBOL = re.compile(r"(?P<base>[A-Za-z0-9.]+)-(?P<quote>[A-Za-z0-9.]+)(-[A-Za-z0-9.]+)?")
 
 FINEST_TICK_PLACES, FINEST_LOT_PLACES = 10, 8
 """No venue that we know of has finer grids; values that need more digits carry the noise of float arithmetic."""
@@ -34,9 +37,10 @@ class Grid:
 
 def instrument_of(symbol: str, tables: Sequence[RawTable], grid: Grid) -> Instrument:
     """Raises InvalidData when the values cannot be traded exactly on any grid, or the symbol is not BASE-QUOTE."""
-    base, _, quote = symbol.partition("-")
-    if not base or not quote:
-        raise InvalidData(f"expected a symbol such as BTC-USD; got {symbol!r}")
+    named = _SYMBOL.fullmatch(symbol)
+    if named is None:
+        raise InvalidData(f"expected a symbol such as BTC-USD or BTC-USDT-PERP; got {symbol!r}")
+    base, quote = named["base"], named["quote"]
     prices = [table.columns[name] for table in tables for name in ("open", "high", "low", "close")]
     volumes = [table.columns["volume"] for table in tables]
     tick_size = grid.tick_size or Decimal(1).scaleb(-places_needed(prices, at_most=FINEST_TICK_PLACES))
@@ -59,7 +63,7 @@ def _instrument(
     min_notional: Decimal | None,
 ) -> Instrument:
     is_dollar = quote in DOLLAR_LIKE
-    decimal_places(tick_size), decimal_places(lot_size)  # both are checked before they are multiplied
+    tick_size, lot_size = (Decimal(1).scaleb(-decimal_places(size)) for size in (tick_size, lot_size))
     quantum = max(_DOLLAR_QUANTUM if is_dollar else _COIN_QUANTUM, tick_size * lot_size)
     max_price = max(_power_of_ten_above(highest * _HEADROOM), tick_size)
     most_lots = _leading_digit(INT64_MAX // int(max_price / tick_size))
@@ -74,14 +78,19 @@ def _instrument(
         step_lots=int(quantum / (tick_size * lot_size)),
         min_notional=int(smallest / quantum),
         max_price=max_price,
-        max_quantity=most_lots * lot_size,
+        max_quantity=_plain(most_lots * lot_size),
     )
 
 
 def _power_of_ten_above(value: Decimal) -> Decimal:
     """The smallest power of ten that is not below `value`."""
     power = Decimal(1).scaleb(value.adjusted())
-    return power if power >= value else power * 10
+    return power if power >= value else Decimal(1).scaleb(value.adjusted() + 1)
+
+
+def _plain(value: Decimal) -> Decimal:
+    """Without zeros behind the point: equal instruments must be written alike, because ids are made of that."""
+    return Decimal(int(value)) if value == int(value) else value.normalize()
 
 
 def _leading_digit(count: int) -> int:

@@ -134,7 +134,7 @@ def _read_csv(path: Path, reading: Reading) -> RawTable:
         return "skip"
 
     table = arrow_csv.read_csv(
-        pa.BufferReader(text),
+        pa.BufferReader(text + b"\n"),
         # One thread: only then pyarrow numbers the lines that it cannot split.
         read_options=arrow_csv.ReadOptions(use_threads=False, column_names=header, skip_rows=lines_above),
         parse_options=arrow_csv.ParseOptions(
