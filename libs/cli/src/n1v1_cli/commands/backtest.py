@@ -80,11 +80,22 @@ def run(args: argparse.Namespace) -> int:
     from n1v1_research.results.files import checked_formats
 
     formats = checked_formats(args.format.split(","))
+    check_engine(args.engine)
     loaded, dataset = loaded_with_dataset(args)
     result = play(loaded, dataset, args)
     written = result.save(args.results, formats)
     print_run(result, written)
     return 0
+
+
+def check_engine(name: str | None) -> None:
+    """Raises UnknownName with the nearest name."""
+    from n1v1.errors import UnknownName, nearest
+    from n1v1_research.backtest.engines import ENGINES
+
+    known = (*ENGINES, SERVICES)
+    if name is not None and name not in known:
+        raise UnknownName(f"no engine is called {name!r}{nearest(name, known)}")
 
 
 def loaded_with_dataset(args: argparse.Namespace) -> tuple[Loaded, Dataset]:
