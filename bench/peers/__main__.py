@@ -24,6 +24,8 @@ FULL_BARS = 1_000_000
 QUICK_BARS = 20_000
 DATA = BUILD / "bars.npz"
 
+Pythons = dict[str | None, Path | Unavailable]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -36,7 +38,7 @@ class Choice:
 def main() -> None:
     chosen, console = _choice(), Console(stderr=True, highlight=False)
     data.write(DATA, chosen.most_bars)
-    pythons = {peer: _python(peer, console) for peer in {*chosen.peers, REFERENCE}}
+    pythons = _pythons((*chosen.peers, REFERENCE), console)
     results = measured(chosen, pythons, console)
     parts = ["# The same backtest by other libraries", _machine(), *results.sections(), aims(results)]
     table = "\n\n".join(part for part in parts if part) + "\n"
@@ -48,15 +50,15 @@ def main() -> None:
     sys.exit(bool(results.disagreements()))
 
 
-def measured(chosen: Choice, pythons: dict[Peer, Path | Unavailable], console: Console) -> Results:
+def measured(chosen: Choice, pythons: Pythons, console: Console) -> Results:
     results = Results()
     for number, jobs in enumerate(plan.rounds(chosen.peers, chosen.workloads, chosen.most_bars), start=1):
         for job in jobs:
-            _refer(job.task, pythons[REFERENCE], chosen, results)
+            _refer(job.task, pythons[REFERENCE.environment], chosen, results)
             if (job.peer, job.task) in results.missing:
                 continue  # it said why in the first round
             console.print(f"round {number}: {job.peer.title}, {job.task.workload}, {job.task.bars:,} bars")
-            results.add(job.peer, job.task, _answer(job, pythons[job.peer], chosen))
+            results.add(job.peer, job.task, _answer(job, pythons[job.peer.environment], chosen))
     return results
 
 
@@ -73,11 +75,15 @@ def _answer(job: Job, python: Path | Unavailable, chosen: Choice) -> Answer | Un
     return python if isinstance(python, Unavailable) else answer(job, python, DATA, chosen.time_limit_s)
 
 
-def _python(peer: Peer, console: Console) -> Path | Unavailable:
-    if peer.environment is None:
-        return Path(sys.executable)
-    console.print(f"environment of {peer.title}")
-    return python_of(peer.environment)
+def _pythons(peers: tuple[Peer, ...], console: Console) -> Pythons:
+    """By the name of the environment; None is the one that runs this."""
+    pythons: Pythons = {None: Path(sys.executable)}
+    for name in dict.fromkeys(peer.environment for peer in peers if peer.environment):
+        console.print(f"environment {name}")
+        pythons[name] = found = python_of(name)
+        if isinstance(found, Unavailable):
+            console.print(f"[yellow]{name}: {found.reason}[/]")
+    return pythons
 
 
 def _machine() -> str:

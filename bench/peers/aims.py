@@ -52,9 +52,10 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
 
 
 def _speed(results: Results, wanted: Wanted, runner: str) -> float | None:
-    """The median of the task that fills at the next open, as ours does."""
+    """The median of the task that fills at the next open, as ours does; a wrong or half result has no speed."""
     meant = (runner, wanted.workload, "next-open")
     for (peer, task), answers in results.answers.items():
-        if (peer.runner, task.workload, task.convention) == meant and wanted.bars in (None, task.bars):
+        is_meant = (peer.runner, task.workload, task.convention) == meant and wanted.bars in (None, task.bars)
+        if is_meant and results.verdict(peer, task).agrees:
             return statistics.median(speeds_of(answers))
     return None

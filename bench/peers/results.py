@@ -35,7 +35,9 @@ def table(texts: Sequence[str], figures: Sequence[str], rows: Sequence[Sequence[
 
 
 class Verdict(NamedTuple):
-    is_wrong: bool
+    """agrees: None where there is nothing to compare."""
+
+    agrees: bool | None
     text: str
 
 
@@ -57,22 +59,22 @@ class Results:
         """Whether fills and every equity, to the cent, are those of the reference on the same task."""
         answer, reference = self.answers[peer, task][0], self.references.get(task)
         if reference is None:
-            return Verdict(False, "no reference")
+            return Verdict(None, "no reference")
         if not answer.equities:
-            return Verdict(False, "no account yet")
+            return Verdict(None, "no account yet")
         pairs = zip(answer.equities, reference.equities, strict=True)
         furthest = max(abs(ours - theirs) for ours, theirs in pairs)
         if furthest < CENT / 2 and answer.fills == reference.fills:
-            return Verdict(False, "to the cent")
+            return Verdict(True, "to the cent")
         by = f"differs by {furthest:,.2f}, {answer.fills - reference.fills:+,} fills"
-        return Verdict(peer.differs is None, f"{by} ({peer.differs or 'WRONG'})")
+        return Verdict(False, by if peer.differs is None else f"{by}: {peer.differs}")
 
     def disagreements(self) -> list[str]:
         """Peers that must agree and do not."""
         return [
             f"{peer.title}, {task.workload}, {task.convention}, {task.bars:,} bars: {self.verdict(peer, task).text}"
             for peer, task in self.answers
-            if self.verdict(peer, task).is_wrong
+            if self.verdict(peer, task).agrees is False and peer.differs is None
         ]
 
     def sections(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""By hand in plain Python: an object a bar and a call a bar, nothing else. The floor of an engine with `on_bar`.
+"""By hand in plain Python: an object a bar, a call a bar, equity and drawdown a bar. The floor of an engine with `on_bar`.
 
 `python -m bench.peers.run_callback DATA ...`
 """
@@ -52,12 +52,20 @@ class Cross:
 
 class Account:
     def __init__(self) -> None:
-        self.cash, self.coins, self.fills = CASH, 0, 0
+        self.cash, self.coins = CASH, 0
+        self.equity = self.peak = CASH
+        self.drawdown = 0.0
+        self.fills: list[tuple[int, float]] = []
 
-    def fill(self, wanted: int, price: float) -> None:
+    def fill(self, open_ns: int, wanted: int, price: float) -> None:
         self.cash -= (wanted - self.coins) * price + FEE_RATE * price
         self.coins = wanted
-        self.fills += 1
+        self.fills.append((open_ns, price))
+
+    def mark(self, close: float) -> None:
+        self.equity = self.cash + self.coins * close
+        self.peak = max(self.peak, self.equity)
+        self.drawdown = max(self.drawdown, self.peak - self.equity)
 
 
 def backtest(bars: Sequence[Bar], convention: Convention) -> Outcome:
@@ -66,11 +74,12 @@ def backtest(bars: Sequence[Bar], convention: Convention) -> Outcome:
     next_open = convention == "next-open"
     for bar in bars:
         if next_open and wanted != account.coins:
-            account.fill(wanted, bar.open)
+            account.fill(bar.open_ns, wanted, bar.open)
         wanted = on_bar(bar)
         if not next_open and wanted != account.coins:
-            account.fill(wanted, bar.close)
-    return Outcome((account.cash + account.coins * bars[-1].close,), account.fills)
+            account.fill(bar.open_ns, wanted, bar.close)
+        account.mark(bar.close)
+    return Outcome((account.equity,), len(account.fills))
 
 
 def portfolio(task: Task, prices: Prices) -> Backtest:
