@@ -25,6 +25,10 @@ COMMANDS = {
     "backtest": Command("n1v1_cli.commands.backtest", "run strategies over recorded data in this process"),
     "data": Command("n1v1_cli.commands.data", "recorded bars: import, list, verify, show, export"),
     "new": Command("n1v1_cli.commands.new", "the beginning of a strategy of your own, with its tests"),
+    "lookahead-analysis": Command("n1v1_cli.commands.lookahead_analysis", "does a strategy know what comes?"),
+    "recursive-analysis": Command(
+        "n1v1_cli.commands.recursive_analysis", "how much history do a strategy's numbers need?"
+    ),
     "up": Command("n1v1_cli.commands.up", "start servers and services and keep them running"),
     "status": Command("n1v1_cli.commands.status", "what runs, where, since when, and how it is"),
     "logs": Command("n1v1_cli.commands.logs", "the log of one service or server"),

@@ -15,7 +15,7 @@ Only the modules of the classic form import pandas.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
@@ -113,8 +113,26 @@ class ClassicRunner:
         frame = getattr(self._strategy, "indicators", None)
         if not isinstance(frame, pd.DataFrame) or frame.empty:
             return ()
-        added = [name for name in frame.columns if name not in COLUMNS and pd.api.types.is_numeric_dtype(frame[name])]
-        return tuple((str(name), float(frame[name].iloc[-1])) for name in added)
+        return tuple((name, float(frame[name].iloc[-1])) for name in _added(frame))
+
+    def indicator_columns(self, bars: Sequence[BarClosed]) -> dict[str, list[float]]:
+        """What `calculate_indicators` adds to one frame of all these bars, a value per bar. Nothing of it is kept."""
+        strategy = self._strategy
+        if not isinstance(strategy, BaseStrategy) or not _has_indicators(strategy):
+            return {}
+        window = Window(len(bars))
+        price, quantity = self._instrument.price_float, self._instrument.quantity_float
+        for bar in bars:
+            prices = (price(bar.open), price(bar.high), price(bar.low), price(bar.close))
+            window.append(bar.ts_ns, (*prices, quantity(bar.volume)))
+        before = strategy.indicators
+        try:
+            answer = _finished(strategy.calculate_indicators(window.frame().assign(symbol=bars[0].symbol)))
+        except InsufficientData:
+            return {}
+        finally:
+            strategy.indicators = before
+        return {name: answer[name].astype(float).tolist() for name in _added(answer)}
 
     def save(self) -> dict[str, Any]:
         saved: dict[str, Any] = {"window": self._window.save()}
@@ -130,6 +148,15 @@ class ClassicRunner:
             higher.load(saved["higher"][name])
         if hasattr(self._strategy, "load"):
             self._strategy.load(saved["strategy"])
+
+
+def _has_indicators(strategy: BaseStrategy) -> bool:
+    return type(strategy).calculate_indicators is not BaseStrategy.calculate_indicators
+
+
+def _added(frame: pd.DataFrame) -> list[str]:
+    """The columns of numbers that a bar does not have by itself."""
+    return [str(name) for name in frame.columns if name not in COLUMNS and pd.api.types.is_numeric_dtype(frame[name])]
 
 
 def _takes_two(strategy: Any) -> bool:

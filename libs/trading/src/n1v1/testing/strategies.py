@@ -23,7 +23,7 @@ from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import BarClosed
 from n1v1.strategies import registry
 from n1v1.strategies.base import Bound, Runner, Strategy, Verdict
-from n1v1.strategies.plain import PythonStrategy
+from n1v1.strategies.plain import PythonStrategy, plain_strategy
 from n1v1.testing.bars import TESTED, random_bars
 from n1v1.values import Instrument
 
@@ -223,23 +223,22 @@ def _through_json(runner: Runner, check: str) -> Mapping[str, Any]:
 
 def check_warm_up(trial: Trial) -> None:
     """The warm-up is stated, and no signal comes before it is over."""
-    bars = warm_up_bars(trial)
+    bars = warm_up_bars(trial.strategy, trial.parameters)
     for number, verdict in enumerate(trial.whole[: max(0, bars - 1)]):
         if verdict.action is not None:
             found = f"{_at(number, trial.bars[number])} has a signal ({verdict.action}: {verdict.reason})"
             raise CheckFailed(f"warm-up: {found}, but the warm-up is said to take {bars} bars")
 
 
-def warm_up_bars(trial: Trial) -> int:
+def warm_up_bars(strategy: type[Any], parameters: Mapping[str, Any]) -> int:
     """What the strategy says of itself; 0 for a form that says nothing."""
-    strategy = trial.strategy
     try:
         if issubclass(strategy, Strategy):
-            return strategy.warmup_bars(strategy.parameters(trial.parameters))
+            return strategy.warmup_bars(strategy.parameters(parameters))
         if issubclass(strategy, PythonStrategy):
-            return strategy(**strategy.parameters(trial.parameters)).warmup_bars()
+            return plain_strategy(strategy, parameters).warmup_bars()
     except NotImplementedError:
-        raise CheckFailed(f"warm-up: {trial.name} does not define warmup_bars") from None
+        raise CheckFailed(f"warm-up: {strategy.__name__} does not define warmup_bars") from None
     return 0
 
 
