@@ -172,6 +172,8 @@ def entry_of(folder: Path) -> Entry:
         content = json.loads((folder / METADATA).read_text("utf-8"))
         if content["sha256"] != _content_sha256(content):
             raise InvalidData(f"{folder / METADATA} was altered: it does not match its own SHA-256")
+        if content["format"] != FORMAT:
+            raise InvalidData(f"{folder / METADATA} is of format {content['format']}; this version reads {FORMAT}")
         return Entry(
             id=content["id"],
             folder=folder,
