@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +20,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from n1v1.events import SubmitOrder
+from n1v1.events import SubmitOrder, SubmitOrderList
 from n1v1.ids import ClientOrderId
 from n1v1.values import OrderType, Side
 from n1v1_exchange_simulator.exchange import Exchange
@@ -60,9 +61,33 @@ def trade_a_little(exchange: Exchange) -> None:
     exchange.submit("main", market_order("d", Side.SELL))
 
 
-def test_a_restart_repeats_the_history_exactly(make_exchange: Any) -> None:
+def protected_entry(name: str, *, stop: int, target: int) -> SubmitOrderList:
+    entry = market_order(name)
+    leg = replace(market_order(f"{name}-stop", Side.SELL), reduces_only=True)
+    return SubmitOrderList(
+        working=entry,
+        pending=(
+            replace(leg, type=OrderType.TRAILING_STOP, stop_ticks=stop * 100, trail_ppb=20_000_000, trail_step_ppb=1),
+            replace(
+                leg, client_order_id=ClientOrderId(f"{name}-target"), type=OrderType.LIMIT, limit_ticks=target * 100
+            ),
+        ),
+    )
+
+
+def trade_with_lists(exchange: Exchange) -> None:
+    exchange.advance(1)
+    exchange.submit_list("main", protected_entry("e", stop=90, target=103), "mine")
+    exchange.submit_list("main", protected_entry("f", stop=110, target=120), "its stop is above the market")
+    exchange.submit_list("main", protected_entry("g", stop=90, target=120), "")
+    exchange.cancel("main", "BTC-USD", "g-target")
+    exchange.advance(2)
+
+
+@pytest.mark.parametrize("trade", [trade_a_little, trade_with_lists])
+def test_a_restart_repeats_the_history_exactly(make_exchange: Any, trade: Callable[[Exchange], None]) -> None:
     exchange = make_exchange()
-    trade_a_little(exchange)
+    trade(exchange)
     before = exchange.venue.state_hash()
     recent = list(exchange.recent.of("BTC-USD"))
 
@@ -70,6 +95,7 @@ def test_a_restart_repeats_the_history_exactly(make_exchange: Any) -> None:
 
     assert restarted.step == 2
     assert restarted.venue.state_hash() == before
+    assert restarted.lists_of("main") == exchange.lists_of("main")
     assert list(restarted.recent.of("BTC-USD")) == recent
     exchange.venue.advance(exchange.market.bars_at(3))
     restarted.advance(3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.market_streams import MarketStreams
 from n1v1_exchange_simulator.binance.parameters import Parameters
 from n1v1_exchange_simulator.binance.rest_market import MarketEndpoints
+from n1v1_exchange_simulator.binance.rest_order_lists import OrderListEndpoints
 from n1v1_exchange_simulator.binance.rest_trading import Endpoint, TradingEndpoints
 from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.user_streams import UserStreams
@@ -66,11 +67,12 @@ def install_venue(
     )
     exchange.on_bars.append(streams.market.publish)
     exchange.on_report.append(streams.user.publish)
-    market, trading = MarketEndpoints(exchange, symbols, wall_ns), TradingEndpoints(exchange, symbols)
+    market = MarketEndpoints(exchange, symbols, wall_ns)
+    signed = TradingEndpoints(exchange, symbols).table() | OrderListEndpoints(exchange, symbols).table()
     application.add_routes(
         [
             *_public_routes(market),
-            *_signed_routes(trading, authentication),
+            *_signed_routes(signed, authentication),
             *_stream_routes(streams.market),
             web.get("/ws-api/v3", streams.user.serve),
             *SimulationApi(exchange, mode).routes(),
@@ -133,7 +135,7 @@ def _public_routes(endpoints: MarketEndpoints) -> list[web.RouteDef]:
     return [web.get(REST + path, handler_of(endpoint)) for path, endpoint in endpoints.table().items()]
 
 
-def _signed_routes(endpoints: TradingEndpoints, authentication: Authentication) -> list[web.RouteDef]:
+def _signed_routes(endpoints: Mapping[tuple[str, str], Endpoint], authentication: Authentication) -> list[web.RouteDef]:
     def handler_of(endpoint: Endpoint) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             body = (await request.read()).decode(errors="replace")
@@ -143,9 +145,7 @@ def _signed_routes(endpoints: TradingEndpoints, authentication: Authentication) 
 
         return handle
 
-    return [
-        web.route(method, REST + path, handler_of(endpoint)) for (method, path), endpoint in endpoints.table().items()
-    ]
+    return [web.route(method, REST + path, handler_of(endpoint)) for (method, path), endpoint in endpoints.items()]
 
 
 def _stream_routes(streams: MarketStreams) -> list[web.RouteDef]:

@@ -7,13 +7,14 @@ the venue's memory is ahead of its history: JournalError goes up and the process
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from n1v1.errors import N1v1Error
 from n1v1.events import (
     BarClosed,
     SubmitOrder,
+    SubmitOrderList,
     VenueAccepted,
     VenueClosed,
     VenueRejected,
@@ -33,6 +34,18 @@ class Report:
     number: int
     account: str
     report: VenueReport
+
+
+@dataclass(frozen=True, slots=True)
+class OrderList:
+    """Orders that a client tied together. number: that of its first order; name: the client's own for it."""
+
+    number: int
+    name: str
+    symbol: str
+    accepted_ns: int
+    has_working: bool
+    order_numbers: tuple[int, ...]
 
 
 BarsListener = Callable[[Sequence[BarClosed]], None]
@@ -59,6 +72,7 @@ class Exchange:
         self.on_bars: list[BarsListener] = []
         self.on_report: list[ReportListener] = []
         self._reports = 0
+        self._lists: dict[str, list[OrderList]] = {}
         self._journal = journal
         for line, record in enumerate(journal.records, start=2):
             self._repeat(line, record)
@@ -79,18 +93,39 @@ class Exchange:
         answer = self.venue.submit(account, order)
         if isinstance(answer, VenueAccepted):
             number = answer.venue_order_id
-            self._journal.append({"do": "submit", "step": self.step, "number": number} | _order_record(account, order))
-            self._tell(account, answer)
-        return answer
-
-    def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueClosed | VenueRejected:
-        answer = self.venue.cancel(account, symbol, client_order_id)
-        if isinstance(answer, VenueClosed):
             self._journal.append(
-                {"do": "cancel", "account": account, "symbol": symbol, "client_order_id": client_order_id}
+                {"do": "submit", "step": self.step, "number": number, "account": account} | _order_record(order)
             )
             self._tell(account, answer)
         return answer
+
+    def submit_list(self, account: str, orders: SubmitOrderList, name: str) -> OrderList | VenueRejected:
+        """Submit orders that belong together. name: what the client calls the list."""
+        answers = self.venue.submit_list(account, orders)
+        accepted = [answer for answer in answers if isinstance(answer, VenueAccepted)]
+        if len(accepted) < len(answers):
+            return next(answer for answer in answers if isinstance(answer, VenueRejected))
+        submitted = self._remember_list(account, orders, name, accepted)
+        self._journal.append(
+            {"do": "submit_list", "step": self.step, "number": accepted[0].venue_order_id, "account": account}
+            | _list_record(orders, name)
+        )
+        self._tell_all(account, accepted)
+        return submitted
+
+    def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueClosed | VenueRejected:
+        """Cancel an order and what ends with it; the answer is about the named order."""
+        answers = self.venue.cancel_list(account, symbol, client_order_id)
+        if isinstance(answers[0], VenueClosed):
+            self._journal.append(
+                {"do": "cancel", "account": account, "symbol": symbol, "client_order_id": client_order_id}
+            )
+            self._tell_all(account, answers)
+        return answers[0]
+
+    def lists_of(self, account: str) -> Sequence[OrderList]:
+        """By arrival."""
+        return self._lists.get(account, ())
 
     def advance(self, step: int) -> tuple[BarClosed, ...]:
         """The bars of `step`. Advances when it is the next one; the current one is answered again, unchanged.
@@ -127,6 +162,24 @@ class Exchange:
         self.venue.open_account(account, cash_quanta)
         self._journal.append({"do": "open_account", "account": account, "cash": cash_quanta})
 
+    def _remember_list(
+        self, account: str, orders: SubmitOrderList, name: str, accepted: Sequence[VenueAccepted]
+    ) -> OrderList:
+        order_list = OrderList(
+            number=int(accepted[0].venue_order_id),
+            name=name or f"list-{accepted[0].venue_order_id}",
+            symbol=accepted[0].symbol,
+            accepted_ns=accepted[0].ts_ns,
+            has_working=orders.working is not None,
+            order_numbers=tuple(int(answer.venue_order_id) for answer in accepted),
+        )
+        self._lists.setdefault(account, []).append(order_list)
+        return order_list
+
+    def _tell_all(self, account: str, reports: Iterable[VenueReport]) -> None:
+        for report in reports:
+            self._tell(account, report)
+
     def _tell(self, account: str, report: VenueReport) -> None:
         self._reports += 1
         for listen in self.on_report:
@@ -147,6 +200,8 @@ class Exchange:
                 self.venue.open_account(record["account"], record["cash"])
             case "submit":
                 self._submit_again(record)
+            case "submit_list":
+                self._submit_list_again(record)
             case "cancel":
                 self._cancel_again(record)
             case "advance":
@@ -161,12 +216,21 @@ class Exchange:
             raise _Contradiction(f"order {record['number']} was accepted once, now the venue says {answer}")
         self._tell(account, answer)
 
+    def _submit_list_again(self, record: Record) -> None:
+        account, orders = record["account"], _recorded_list(record)
+        answers = self.venue.submit_list(account, orders)
+        accepted = [answer for answer in answers if isinstance(answer, VenueAccepted)]
+        if len(accepted) < len(answers) or accepted[0].venue_order_id != record["number"]:
+            raise _Contradiction(f"list {record['number']} was accepted once, now the venue says {answers[0]}")
+        self._remember_list(account, orders, record["name"], accepted)
+        self._tell_all(account, accepted)
+
     def _cancel_again(self, record: Record) -> None:
         account = record["account"]
-        answer = self.venue.cancel(account, record["symbol"], record["client_order_id"])
-        if not isinstance(answer, VenueClosed):
-            raise _Contradiction(f"a cancel worked once, now the venue says {answer}")
-        self._tell(account, answer)
+        answers = self.venue.cancel_list(account, record["symbol"], record["client_order_id"])
+        if not isinstance(answers[0], VenueClosed):
+            raise _Contradiction(f"a cancel worked once, now the venue says {answers[0]}")
+        self._tell_all(account, answers)
 
     def _advance_again(self, record: Record) -> None:
         _, reports = self._match_next()
@@ -186,17 +250,31 @@ def history_identity(market: Market, dataset_id: str, rules: VenueRules, cash: M
     return {"dataset": dataset_id, "configuration": hashlib.sha256(config.encode()).hexdigest()}
 
 
-def _order_record(account: str, order: SubmitOrder) -> Record:
-    return {"account": account} | {field.name: getattr(order, field.name) for field in fields(order)}
+def _order_record(order: SubmitOrder) -> Record:
+    return {field.name: getattr(order, field.name) for field in fields(order)}
 
 
 def _recorded_order(record: Record) -> SubmitOrder:
+    given = {field.name: record[field.name] for field in fields(SubmitOrder) if field.name in record}
     return SubmitOrder(
-        client_order_id=ClientOrderId(record["client_order_id"]),
-        symbol=record["symbol"],
-        side=Side(record["side"]),
-        type=OrderType(record["type"]),
-        lots=record["lots"],
-        limit_ticks=record["limit_ticks"],
-        time_in_force=TimeInForce(record["time_in_force"]),
+        **{
+            **given,
+            "client_order_id": ClientOrderId(record["client_order_id"]),
+            "side": Side(record["side"]),
+            "type": OrderType(record["type"]),
+            "time_in_force": TimeInForce(record["time_in_force"]),
+        }
+    )
+
+
+def _list_record(orders: SubmitOrderList, name: str) -> Record:
+    working = None if orders.working is None else _order_record(orders.working)
+    return {"name": name, "working": working, "pending": [_order_record(order) for order in orders.pending]}
+
+
+def _recorded_list(record: Record) -> SubmitOrderList:
+    working = record["working"]
+    return SubmitOrderList(
+        working=None if working is None else _recorded_order(working),
+        pending=tuple(_recorded_order(order) for order in record["pending"]),
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from n1v1.events import SubmitOrder, VenueRejected
-from n1v1.ids import ClientOrderId
+from n1v1.events import VenueRejected
 from n1v1.simulation.orders import VenueOrder, VenueTrade
-from n1v1.values import PPB, OrderType, Side, TimeInForce
+from n1v1.values import PPB
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError
+from n1v1_exchange_simulator.binance.order_parameters import single_order
 from n1v1_exchange_simulator.binance.parameters import Parameters
 from n1v1_exchange_simulator.binance.wire import (
     Json,
@@ -28,8 +27,6 @@ from n1v1_exchange_simulator.exchange import Exchange
 
 ROWS_BY_DEFAULT = 500
 ROWS_AT_MOST = 1_000
-
-CLIENT_ORDER_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 
 _Row = TypeVar("_Row", VenueOrder, VenueTrade)
 
@@ -89,7 +86,7 @@ class TradingEndpoints:
 
     def place_order(self, account: ApiAccount, parameters: Parameters) -> Json:
         texts = self._symbols.named(parameters.text("symbol"))
-        order = _order_of(parameters, texts, invented_id=f"unnamed-{len(self._venue.orders) + 1}")
+        order = single_order(parameters, texts, invented_id=f"unnamed-{len(self._venue.orders) + 1}")
         answer_type = _answer_type(parameters)
         parameters.ignore("selfTradePreventionMode", "strategyId", "strategyType")
         parameters.finish()
@@ -127,7 +124,8 @@ class TradingEndpoints:
         orders = self._venue.open_orders(account.name, texts.symbol)
         if not orders:
             raise errors.unknown_order()
-        return [self._cancelled(account, texts, order, None) for order in orders]
+        # a leg that is cancelled takes its list with it
+        return [self._cancelled(account, texts, order, None) for order in orders if order.is_open]
 
     def all_orders(self, account: ApiAccount, parameters: Parameters) -> list[Json]:
         texts = self._symbols.named(parameters.text("symbol"))
@@ -194,41 +192,6 @@ class TradingEndpoints:
             "clientOrderId": cancel_id or f"cancel-{order.number}",
             "transactTime": milliseconds(order.updated_ns),
         }
-
-
-def _order_of(parameters: Parameters, texts: Texts, *, invented_id: str) -> SubmitOrder:
-    """invented_id: the client order id where the client sends none."""
-    side = parameters.choice("side", Side, ApiError(-1117, "Invalid side."))
-    order_type = parameters.choice("type", OrderType, ApiError(-1116, "Invalid orderType."))
-    lots = texts.lots("quantity", parameters.text("quantity"))
-    limit_ticks, time_in_force = None, TimeInForce.GTC
-    if order_type is OrderType.LIMIT:
-        limit_ticks = texts.ticks("price", parameters.text("price"))
-        time_in_force = parameters.choice("timeInForce", TimeInForce, ApiError(-1115, "Invalid timeInForce."))
-    else:
-        _refuse(parameters, "price", "timeInForce", "quoteOrderQty")
-    return SubmitOrder(
-        client_order_id=_client_order_id(parameters, invented_id),
-        symbol=texts.symbol,
-        side=side,
-        type=order_type,
-        lots=lots,
-        limit_ticks=limit_ticks,
-        time_in_force=time_in_force,
-    )
-
-
-def _refuse(parameters: Parameters, *names: str) -> None:
-    for name in names:
-        if parameters.optional(name) is not None:
-            raise errors.not_wanted(name)
-
-
-def _client_order_id(parameters: Parameters, invented: str) -> ClientOrderId:
-    text = parameters.optional("newClientOrderId") or invented
-    if not re.fullmatch(CLIENT_ORDER_ID, text):
-        raise errors.illegal_characters("newClientOrderId", CLIENT_ORDER_ID)
-    return ClientOrderId(text)
 
 
 def _answer_type(parameters: Parameters) -> AnswerType:

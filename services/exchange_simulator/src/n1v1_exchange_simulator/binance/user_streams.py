@@ -15,7 +15,7 @@ from n1v1.values import Liquidity
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.wire import (
-    STATUS,
+    NO_LIST,
     ZERO,
     Json,
     Symbols,
@@ -23,6 +23,8 @@ from n1v1_exchange_simulator.binance.wire import (
     asset_places,
     decimal_text,
     milliseconds,
+    wire_status,
+    wire_type,
 )
 from n1v1_exchange_simulator.exchange import Exchange, Report
 from n1v1_exchange_simulator.websocket import Outbox, converse
@@ -83,9 +85,9 @@ class UserStreams:
             case VenueAccepted():
                 return event | {"x": "NEW", "X": "NEW", "w": True}
             case VenueFilled():
-                return event | _fill_fields(report, order, texts)
+                return event | _fill_fields(report, texts)
             case VenueClosed():
-                status = STATUS[order.state]
+                status = wire_status(order)
                 return event | {"x": status, "X": status}
         raise AssertionError(f"{type(report).__name__} is never published")
 
@@ -161,13 +163,13 @@ def _order_fields(order: VenueOrder, texts: Texts) -> Json:
         "s": texts.wire_symbol,
         "c": order.client_order_id,
         "S": order.side,
-        "o": order.type,
+        "o": wire_type(order),
         "f": order.time_in_force,
         "q": texts.quantity(order.lots),
         "p": texts.price(order.limit_ticks),
-        "P": ZERO,
+        "P": texts.price(order.stop_ticks),
         "F": ZERO,
-        "g": -1,
+        "g": order.list_number or NO_LIST,
         # On a cancel Binance puts the cancel's own id into c and the order's into C; ours has one id only.
         "C": "",
         "r": "NONE",
@@ -190,11 +192,11 @@ def _order_fields(order: VenueOrder, texts: Texts) -> Json:
     }
 
 
-def _fill_fields(report: VenueFilled, order: VenueOrder, texts: Texts) -> Json:
-    """An order of this venue fills at most once, so what it has filled is this fill."""
+def _fill_fields(report: VenueFilled, texts: Texts) -> Json:
+    """What its totals say includes the later fills of the same bar, if there are any."""
     return {
         "x": "TRADE",
-        "X": "FILLED" if order.remaining_lots == 0 else "PARTIALLY_FILLED",
+        "X": "FILLED" if report.remaining_lots == 0 else "PARTIALLY_FILLED",
         "l": texts.quantity(report.lots),
         "L": texts.price(report.ticks),
         "n": texts.cash(report.fee),

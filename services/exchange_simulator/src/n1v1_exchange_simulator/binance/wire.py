@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
 from n1v1.rounding import notional
+from n1v1.simulation.accepting import waits_for_its_stop
 from n1v1.simulation.holdings import Balance
 from n1v1.simulation.orders import OrderState, VenueOrder, VenueTrade
 from n1v1.values import Instrument, Liquidity, OrderType, Side, decimal_places
@@ -18,15 +20,53 @@ Json = dict[str, Any]
 
 PLACES = 8
 ZERO = "0.00000000"
+NO_LIST = -1
 NANOSECONDS_PER_MS = 1_000_000
 SELF_TRADE_PREVENTION = "NONE"
 
-STATUS = {
+_STATUS = {
+    OrderState.PENDING: "PENDING_NEW",
     OrderState.OPEN: "NEW",
     OrderState.FILLED: "FILLED",
     OrderState.CANCELLED: "CANCELED",
     OrderState.EXPIRED: "EXPIRED",
 }
+
+
+class WireType(StrEnum):
+    """The types of orders that Binance knows. A STOP_LOSS with a trailing delta is our TRAILING_STOP."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+
+_WIRE_TYPE = {
+    OrderType.MARKET: WireType.MARKET,
+    OrderType.LIMIT: WireType.LIMIT,
+    OrderType.STOP: WireType.STOP_LOSS,
+    OrderType.STOP_LIMIT: WireType.STOP_LOSS_LIMIT,
+    OrderType.TAKE_PROFIT: WireType.TAKE_PROFIT,
+    OrderType.TAKE_PROFIT_LIMIT: WireType.TAKE_PROFIT_LIMIT,
+    OrderType.TRAILING_STOP: WireType.STOP_LOSS,
+}
+
+PPB_PER_BASIS_POINT = 100_000
+
+
+def wire_type(order: VenueOrder) -> WireType:
+    is_maker = order.type is OrderType.LIMIT and order.record.is_post_only
+    return WireType.LIMIT_MAKER if is_maker else _WIRE_TYPE[order.type]
+
+
+def wire_status(order: VenueOrder) -> str:
+    is_partly_filled = order.state is OrderState.OPEN and order.filled_lots
+    return "PARTIALLY_FILLED" if is_partly_filled else _STATUS[order.state]
+
 
 _NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 
@@ -105,36 +145,46 @@ class Texts:
         return {
             "symbol": self.wire_symbol,
             "orderId": order.number,
-            "orderListId": -1,
+            "orderListId": order.list_number or NO_LIST,
             "clientOrderId": order.client_order_id,
             "price": self.price(order.limit_ticks),
             "origQty": self.quantity(order.lots),
             "executedQty": self.quantity(order.filled_lots),
             "origQuoteOrderQty": ZERO,
             "cummulativeQuoteQty": self.cash(order.value),
-            "status": STATUS[order.state],
+            "status": wire_status(order),
             "timeInForce": order.time_in_force,
-            "type": order.type,
+            "type": wire_type(order),
             "side": order.side,
             "workingTime": milliseconds(order.accepted_ns),
             "selfTradePreventionMode": SELF_TRADE_PREVENTION,
-        }
+        } | self._stop(order)
+
+    def _stop(self, order: VenueOrder) -> Json:
+        """What Binance says of conditional orders only."""
+        found: Json = {}
+        if order.stop_ticks is not None:
+            found["stopPrice"] = self.price(order.stop_ticks)
+        if order.type is OrderType.TRAILING_STOP:
+            found["trailingDelta"] = int(order.record.trail_ppb) // PPB_PER_BASIS_POINT
+        return found
 
     def queried_order(self, order: VenueOrder) -> Json:
-        return self.order(order) | {
+        queried = {
             "stopPrice": ZERO,
             "icebergQty": ZERO,
             "time": milliseconds(order.accepted_ns),
             "updateTime": milliseconds(order.updated_ns),
-            "isWorking": True,
+            "isWorking": order.state is not OrderState.PENDING and not waits_for_its_stop(order.record),
         }
+        return queried | self.order(order)
 
     def trade(self, trade: VenueTrade) -> Json:
         return {
             "symbol": self.wire_symbol,
             "id": trade.number,
             "orderId": trade.order_number,
-            "orderListId": -1,
+            "orderListId": NO_LIST,
             "price": self.price(trade.ticks),
             "qty": self.quantity(trade.lots),
             "quoteQty": self.cash(trade.value),
@@ -206,13 +256,13 @@ class Texts:
             "quoteAssetPrecision": PLACES,
             "baseCommissionPrecision": PLACES,
             "quoteCommissionPrecision": PLACES,
-            "orderTypes": [OrderType.LIMIT, OrderType.MARKET],
+            "orderTypes": list(WireType),
             "icebergAllowed": False,
-            "ocoAllowed": False,
-            "otoAllowed": False,
+            "ocoAllowed": True,
+            "otoAllowed": True,
             "opoAllowed": False,
             "quoteOrderQtyMarketAllowed": False,
-            "allowTrailingStop": False,
+            "allowTrailingStop": True,
             "cancelReplaceAllowed": False,
             "amendAllowed": False,
             "pegInstructionsAllowed": False,
