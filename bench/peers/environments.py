@@ -42,8 +42,8 @@ def python_of(name: str) -> Path | Unavailable:
     uv = Path(sys.prefix) / "bin" / "uv"
     requirements = REQUIREMENTS / f"requirements-{name}.txt"
     made: list[Path | str] = [base, "-m", "venv", "--without-pip", folder]
-    install = [uv, "pip", "install", "--quiet", "--compile-bytecode"]
-    filled: list[Path | str] = [*install, "--python", python, "-r", requirements]
+    install: list[Path | str] = [uv, "pip", "install", "--quiet", "--compile-bytecode"]
+    filled = [*install, "--python", python, "-r", requirements]
     if failure := _failure_of(made) or _failure_of(filled):
         return Unavailable(f"not installed: {failure}")
     stamp.write_text(wanted, encoding="utf-8")

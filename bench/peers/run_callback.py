@@ -1,4 +1,4 @@
-"""By hand in plain Python: an object a bar, a call a bar, equity and drawdown a bar. The floor of an engine with `on_bar`.
+"""By hand in plain Python: an object a bar, a call a bar, equity and drawdown a bar. The floor of any `on_bar` engine.
 
 `python -m bench.peers.run_callback DATA ...`
 """
