@@ -15,10 +15,14 @@ from n1v1.events import Action, BarClosed
 from n1v1.kernels import Record, kernel, new_record
 from n1v1.strategies.aggregate import AGGREGATE, aggregate, higher_ns, period_end_ns
 from n1v1.strategies.bar import Bar
-from n1v1.strategies.base import LONG, NO_SIGNAL, Bound, CompiledRunner, Strategy
+from n1v1.strategies.base import ACTIONS, EXIT, LONG, NO_SIGNAL, Bound, CompiledRunner, Strategy
 from n1v1.strategies.plain import PythonRunner, PythonStrategy, Signal, buy
 from n1v1.strategies.registry import runner_of
+from n1v1.testing import check_strategy
 from n1v1.values import Instrument
+from n1v1_research.datasets import load
+from n1v1_research.scan.market import Market
+from n1v1_research.scan.signals import signals_of
 
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
 HOUR = 3_600_000_000_000
@@ -204,3 +208,51 @@ def test_a_timeframe_that_the_bars_cannot_make_up_is_refused_at_the_start(strate
 
 def test_a_compiled_runner_takes_the_strategy_as_any_other() -> None:
     assert isinstance(runner_of(AboveStrategy, {}, BTC), CompiledRunner)
+
+
+DAY_NS = 24 * HOUR
+
+
+@kernel
+def above_the_day_on_bar(params: Any, state: Record, bar: Record) -> int:
+    """Long on the bar that first closes above the last day's high, out below its low."""
+    aggregate(state.day, bar, DAY_NS)
+    previous = state.side
+    if state.day.count == 0:
+        return NO_SIGNAL
+    if bar.close > state.day.closed.high:
+        state.side = LONG
+    elif bar.close < state.day.closed.low:
+        state.side = EXIT
+    return int(state.side) if state.side != previous else NO_SIGNAL
+
+
+class AboveTheDayStrategy(Strategy):
+    key = "above_the_day"
+    Params = AboveParams
+    State = np.dtype([("day", AGGREGATE), ("side", "i8")])
+    bounds: ClassVar = {"fraction": Bound(0.1, 10.0)}
+    timeframes = ("1d",)
+    on_bar = staticmethod(above_the_day_on_bar)
+
+    @staticmethod
+    def warmup_bars(params: Any) -> int:
+        return 1
+
+
+def test_a_compiled_pass_over_recorded_bars_with_gaps_sees_the_same_days() -> None:
+    dataset = load("coinbase-4h", symbols=("BTC-USD",), start="2017-01-01", end="2018-06-01")
+    assert dataset.gaps
+    market = Market.of(dataset)
+    signals = signals_of(AboveTheDayStrategy, AboveTheDayStrategy.parameters({}), market, 0)
+    runner = runner_of(AboveTheDayStrategy, {}, dataset.instrument("BTC-USD"), "4h")
+    said = [verdict.action for verdict in map(runner.on_bar, dataset.bars["BTC-USD"])]
+    expected: list[Action | None] = [None] * len(said)
+    for row, code in zip(signals.at.tolist(), signals.codes.tolist(), strict=True):
+        expected[row] = ACTIONS[code]
+    assert said == expected
+    assert len(signals.at) > 100
+
+
+def test_a_strategy_with_higher_timeframes_keeps_what_every_strategy_keeps() -> None:
+    assert check_strategy(AboveTheDayStrategy, seed=4).signals > 10
