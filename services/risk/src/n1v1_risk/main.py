@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from n1v1.pipeline import HEARS
+from n1v1.risk.plugins import anomaly_detectors, risk_managers
 from n1v1.risk.stage import Risk
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
@@ -21,6 +22,8 @@ async def work(context: ServiceContext) -> None:
         instruments=instruments_of(settings),
         policy=policy_of(settings),
         signal_partitions=settings.signals.partitions,
+        managers=risk_managers(settings.risk_management.plugins),
+        detectors=anomaly_detectors(settings.anomaly_detection.plugins),
     )
     async with opened_bus(context) as bus, opened_schema(context, ()) as pool, opened_hot_state(context) as state:
         flags = BreakerFlags(state)

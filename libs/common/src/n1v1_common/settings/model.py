@@ -18,7 +18,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     field_validator,
@@ -26,20 +25,13 @@ from pydantic import (
 )
 
 from n1v1_common.settings.risk import AdaptivePolicy, AnomalyDetection, CircuitBreaker, Protections, RiskManagement
-from n1v1_common.settings.section import Fraction, Section
+from n1v1_common.settings.section import Fraction, Names, Paths, Section
 
 STAGES = ("market_data", "signals", "risk", "execution", "portfolio", "reporting")
 """The six stages in the order of the flow."""
 
 PLACEHOLDER_PREFIX = "your_"
 """The original README writes "your_api_key" where a key belongs; such a text is not a key."""
-
-
-def _split_commas(value: object) -> object:
-    """Environment and --set give text: "BTC-USD,ETH-USD" means two symbols."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 def _whole_timeframe(text: str) -> str:
@@ -60,8 +52,6 @@ def _expanded(path: Path) -> Path:
     return path.expanduser()
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
-Paths = Annotated[tuple[Annotated[Path, AfterValidator(_expanded)], ...], BeforeValidator(_split_commas)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Moment = Annotated[str, AfterValidator(_iso_moment)]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from n1v1_common.settings.section import Fraction, Section
+from n1v1_common.settings.section import Fraction, Names, Section
 
 Ratio = Annotated[Decimal, Field(gt=0, le=100)]
 Minutes = Annotated[int, Field(ge=0, le=525_600)]
@@ -105,6 +105,10 @@ class RiskManagement(Section):
     """Close a position after max_bars_in_trade bars. The original's default is true."""
     max_bars_in_trade: int = Field(default=50, ge=1)
     """See enable_time_exit."""
+
+    plugins: Names = ()
+    """Risk managers of your own that are asked about every entry, in this order, by their names in the entry-point
+    group n1v1.risk_managers."""
 
     @model_validator(mode="after")
     def _what_belongs_together(self) -> Self:
@@ -272,6 +276,8 @@ class AnomalyDetection(Section):
     volume_zscore: VolumeZScore = VolumeZScore()
     price_gap: PriceGap = PriceGap()
     kalman: Kalman = Kalman()
+    plugins: Names = ()
+    """Anomaly detectors of your own, by their names in the entry-point group n1v1.anomaly_detectors."""
     scale_down_factor: Fraction = Decimal("0.5")
     """What a medium or high anomaly leaves of an entry."""
 

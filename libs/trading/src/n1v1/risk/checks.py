@@ -17,12 +17,13 @@ from n1v1.values import Instrument
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the words are made of. breaker: why it is open."""
+    """What the words are made of. breaker: why it is open. anomaly: what plug-ins say of the last bar."""
 
     decision: Record
     instrument: Instrument
     policy: RiskPolicy
     breaker: str | None
+    anomaly: str = ""
 
     @property
     def reason(self) -> RefusalReason | None:
@@ -85,7 +86,8 @@ def _lock(shown: Shown) -> str:
 
 
 def _anomaly(shown: Shown) -> str:
-    return SEVERITIES[shown.decision.severity]
+    severity = SEVERITIES[shown.decision.severity]
+    return f"{severity} ({shown.anomaly})" if shown.anomaly else severity
 
 
 def _adaptive(shown: Shown) -> str:
@@ -186,7 +188,7 @@ def _is_used(number: int, shown: Shown) -> bool:
         case limits.LOCK:
             return policy.protects
         case limits.ANOMALY:
-            return policy.anomalies.is_on
+            return policy.anomalies.is_on or shown.decision.severity > 0
         case limits.KILL_SWITCH:
             return policy.adaptive.is_adaptive
         case limits.DAILY_LOSS:

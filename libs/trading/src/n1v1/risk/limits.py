@@ -37,9 +37,11 @@ WISH = np.dtype(
         ("target_ppb", "i8"),
         ("trail_ppb", "i8"),
         ("limit_ticks", "i8"),
+        ("scale_ppb", "i8"),
     ]
 )
-"""`n1v1.events.Wish`; OPEN where nothing is wished. A wish of 0 for a protective order is a wish for none."""
+"""`n1v1.events.Wish`; OPEN where nothing is wished. A wish of 0 for a protective order is a wish for none.
+scale_ppb: what risk managers of the user's own leave of the entry, usually all (PPB). See records.wish_record."""
 OPEN = -1
 
 DECISION = np.dtype(
@@ -128,6 +130,7 @@ def decide(
     """
     _clear(decision)
     decision.held_lots = symbol.position.lots
+    decision.scale_ppb = wish.scale_ppb
     if reduces(action, symbol.position.lots):
         decision.reason = _closing(symbol, instrument, EXIT, decision)
     else:
@@ -271,7 +274,7 @@ def _suspension(policy: Record, account: Record, symbol: Record, ts_ns: int, dec
     if decision.severity >= CRITICAL:
         return _MARKET_ANOMALY
     if decision.severity >= MEDIUM:
-        decision.scale_ppb = policy.scale_down_ppb
+        decision.scale_ppb = share(decision.scale_ppb, policy.scale_down_ppb)
     return _adapt(policy, account, symbol, ts_ns, decision)
 
 

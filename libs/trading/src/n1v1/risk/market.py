@@ -73,6 +73,15 @@ def _observe_volatility(policy: Record, account: Record, market: Record, close: 
 
 
 @kernel
+def take_severity(policy: Record, account: Record, symbol: Record, severity: int) -> None:
+    """What detectors of the user's own see in the bar that was just observed."""
+    anomaly = symbol.market.anomaly
+    anomaly.severity = max(severity, anomaly.severity) if policy.watches_anomalies else severity
+    if severity == CRITICAL and policy.trips_on_anomaly:
+        note_cause(account, CAUSE_ANOMALY)
+
+
+@kernel
 def time_exit_due(policy: Record, symbol: Record) -> bool:
     """Whether the position has been held for as many bars as the policy allows, and nothing is being done about it."""
     return bool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from n1v1.events import Wish
@@ -9,15 +10,16 @@ from n1v1.kernels import Record, new_record
 from n1v1.risk.account import SYMBOL
 from n1v1.risk.limits import OPEN, WISH
 from n1v1.risk.policy import RiskPolicy
-from n1v1.values import Instrument
+from n1v1.values import PPB, Instrument
 
 
-def wish_record(wish: Wish) -> Record:
+def wish_record(wish: Wish, *, scale_ppb: int = PPB) -> Record:
     """A WISH record; what the strategy leaves open is OPEN."""
     record = new_record(WISH)
-    for name in WISH.names or ():
-        wished = getattr(wish, name)
-        setattr(record, name, OPEN if wished is None else wished)
+    for entry in fields(wish):
+        wished = getattr(wish, entry.name)
+        setattr(record, entry.name, OPEN if wished is None else wished)
+    record.scale_ppb = scale_ppb
     return record
 
 

@@ -42,11 +42,12 @@ from n1v1.risk import breaker, limits, market
 from n1v1.risk.account import ACCOUNT, PURPOSES, SYMBOL
 from n1v1.risk.checks import Shown, checks_made, percent
 from n1v1.risk.limits import DECISION
+from n1v1.risk.plugins import AnomalyWatch, BaseAnomalyDetector, Judgement, Proposal, RiskManagerInterface, judged
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.reasons import REASONS, Check, RefusalReason, Refused
 from n1v1.risk.records import symbol_record, wish_record
 from n1v1.risk.saved import restored_record, saved_record
-from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
+from n1v1.values import PPB, Instrument, OrderType, Purpose, Side, TimeInForce
 
 TOO_LATE = "its bar time, or a later one, was decided before"
 
@@ -91,7 +92,10 @@ class Risk:
         instruments: Sequence[Instrument],
         policy: RiskPolicy,
         signal_partitions: int = 1,
+        managers: Mapping[str, RiskManagerInterface] | None = None,
+        detectors: Mapping[str, BaseAnomalyDetector] | None = None,
     ) -> None:
+        """managers, detectors: plug-ins by name; see n1v1.risk.plugins."""
         self._account = account
         self._instruments = {instrument.symbol: instrument for instrument in sorted(instruments, key=_symbol_of)}
         self._policy = policy
@@ -103,6 +107,8 @@ class Risk:
             for index, (symbol, instrument) in enumerate(self._instruments.items())
         }
         self._decision: Record = new_record(DECISION)
+        self._managers = managers or {}
+        self._watch = AnomalyWatch(detectors or {})
         self._orders: dict[OrderId, str] = {}
         self._entered_by: dict[str, str] = {}
         self._breaker: str | None = None
@@ -137,7 +143,7 @@ class Risk:
     def handle(self, event: Event) -> list[Event]:
         match event:
             case BarClosed():
-                if self._limits.watches_bars and event.ts_ns > self._decided_ns:
+                if self._needs_bars and event.ts_ns > self._decided_ns:
                     self._batch(event.ts_ns).bars[event.symbol] = event
             case SignalRaised() if event.ts_ns <= self._decided_ns:
                 return [self._refuse(event, Refused(RefusalReason.SIGNAL_EXPIRED, TOO_LATE))]
@@ -154,6 +160,10 @@ class Risk:
             case _:
                 pass
         return []
+
+    @property
+    def _needs_bars(self) -> bool:
+        return bool(self._limits.watches_bars) or self._watch.is_on
 
     def _hear_watermark(self, event: BarsComplete | SignalsComplete | EquityMarked) -> list[Event]:
         if isinstance(event, EquityMarked) and event.account != self._account:
@@ -224,17 +234,7 @@ class Risk:
         self._mark(equity)
         for symbol in sorted(batch.bars):
             if symbol in self._symbols:
-                bar = batch.bars[symbol]
-                market.observe_bar(
-                    self._limits,
-                    self._state,
-                    self._symbols[symbol],
-                    bar.open,
-                    bar.high,
-                    bar.low,
-                    bar.close,
-                    bar.volume,
-                )
+                self._observe_bar(self._symbols[symbol], batch.bars[symbol])
         trips, was_open = self._state.trip_count, breaker.breaker_is_open(self._state)
         breaker.observe_equity(self._limits, self._state, equity.equity, equity.ts_ns)
         is_open = breaker.breaker_is_open(self._state)
@@ -247,6 +247,12 @@ class Risk:
         if was_open and not is_open:
             return [self._set_breaker(equity, "the account has recovered", open_=False, actor="risk")]
         return []
+
+    def _observe_bar(self, symbol: Record, bar: BarClosed) -> None:
+        market.observe_bar(self._limits, self._state, symbol, bar.open, bar.high, bar.low, bar.close, bar.volume)
+        if self._watch.is_on:
+            seen = self._watch.observe(bar, self._instruments[bar.symbol])
+            market.take_severity(self._limits, self._state, symbol, seen)
 
     def _mark(self, equity: EquityMarked) -> None:
         """Take over portfolio's word on marks.
@@ -371,12 +377,16 @@ class Risk:
         instrument = self._instruments.get(signal.symbol)
         if instrument is None:
             return self._refuse(signal, Refused(RefusalReason.UNKNOWN_SYMBOL, "no such instrument"))
+        symbol = self._symbols[signal.symbol]
+        judgement = self._judgement(signal, symbol, instrument)
+        if judgement.refused is not None:
+            return self._refuse(signal, Refused(RefusalReason.VETOED, judgement.refused))
         reason = limits.decide(
             self._limits,
             self._state,
-            self._symbols[signal.symbol],
+            symbol,
             instrument,
-            wish_record(signal.wish),
+            wish_record(signal.wish, scale_ppb=judgement.scale_ppb),
             ACTIONS[signal.action],
             signal.ts_ns,
             self._decision,
@@ -388,8 +398,25 @@ class Risk:
         assert found is not None
         return self._refuse(signal, Refused(found, checks[-1].detail), checks)
 
+    def _judgement(self, signal: SignalRaised, symbol: Record, instrument: Instrument) -> Judgement:
+        """What the user's own risk managers say of an entry. They are not asked about exits."""
+        if not self._managers or signal.action is Action.CLOSE or symbol.position.lots or symbol.mark_ticks <= 0:
+            return Judgement()
+        state = self._state
+        proposal = Proposal(
+            signal=signal,
+            price=instrument.price_float(symbol.mark_ticks),
+            equity=float(instrument.cash(state.equity)),
+            free_cash=float(instrument.cash(accounts.unreserved_cash(state))),
+            drawdown=accounts.drawdown_of(state) / PPB,
+            daily_loss=breaker.daily_loss_of(state) / PPB,
+            open_positions=state.held_count,
+        )
+        return judged(self._managers, proposal)
+
     def _checks(self, instrument: Instrument) -> tuple[Check, ...]:
-        return checks_made(Shown(self._decision, instrument, self._policy, self._breaker))
+        said = self._watch.said_of(instrument.symbol)
+        return checks_made(Shown(self._decision, instrument, self._policy, self._breaker, said))
 
     def _approve(self, cause: Cause) -> OrderApproved:
         """The order that stands in `_decision`, reserved."""
@@ -450,6 +477,8 @@ class Risk:
             "symbols": {symbol: saved_record(record, SYMBOL) for symbol, record in self._symbols.items()},
             "orders": dict(self._orders),
             "entered_by": dict(self._entered_by),
+            "managers": {name: manager.save() for name, manager in self._managers.items()},
+            "watch": self._watch.save(),
             "breaker": self._breaker,
             "breaker_version": self._breaker_version,
             "decided_ns": self._decided_ns,
@@ -470,6 +499,10 @@ class Risk:
                 self._symbols[symbol] = restored_record(record, SYMBOL)
         self._orders = {OrderId(order): symbol for order, symbol in saved["orders"].items()}
         self._entered_by = dict(saved["entered_by"])
+        for name, manager in self._managers.items():
+            if name in saved["managers"]:
+                manager.load(saved["managers"][name])
+        self._watch.load(saved["watch"])
         self._breaker, self._breaker_version = saved["breaker"], int(saved["breaker_version"])
         self._decided_ns = int(saved["decided_ns"])
         self._batches = {int(time): _batch_restored(batch) for time, batch in saved["batches"]}
