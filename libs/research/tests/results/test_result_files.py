@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it comes without types
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from n1v1.errors import UnknownName
@@ -21,7 +23,7 @@ from n1v1_research.results.benchmark import buy_and_hold
 from n1v1_research.results.costs import costs_of
 from n1v1_research.results.progressions import export_equity_progression, export_metrics
 from n1v1_research.results.purposes import purposes_of
-from n1v1_research.results.rows import fixed
+from n1v1_research.results.rows import fixed, fixed_column
 
 NAMES = ("trades", "orders", "fills", "equity", "decisions")
 
@@ -115,6 +117,13 @@ def test_a_format_that_does_not_exist_is_refused_before_anything_is_written(resu
 )
 def test_units_as_decimal_text(units: int, places: int, text: str) -> None:
     assert fixed(units, places) == text
+
+
+@given(st.lists(st.integers(-(2**62), 2**62)), st.integers(0, 9))
+def test_a_column_is_formatted_like_each_of_its_values(units: list[int], places: int) -> None:
+    alone = [fixed(unit, places) for unit in units]
+    assert fixed_column(np.array(units, dtype=np.int64), places) == alone
+    assert [Decimal(text) for text in alone] == [Decimal(unit).scaleb(-places) for unit in units]
 
 
 def test_slippage_is_the_distance_from_the_open(bars: Dataset) -> None:

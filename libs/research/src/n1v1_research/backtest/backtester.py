@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -85,6 +84,8 @@ class Backtester:
 
     async def run_async(self, *, sensitivity: bool = False) -> RunResult:
         """As `run`, in a thread, so that the event loop goes on."""
+        import asyncio  # here, because most runs need none and its import takes a while
+
         return await asyncio.to_thread(self.run, sensitivity=sensitivity)
 
     def _play(self, configuration: Configuration, progress: Progress) -> Played:

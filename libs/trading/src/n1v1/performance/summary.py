@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from n1v1.performance import equity as curve
 from n1v1.performance.equity import Floats, Numbers
 from n1v1.performance.trades import Execution, RoundTrip, executions_of, round_trips
 from n1v1.run_hash import EquityRow, RunRecords
+
+LOTS = itemgetter(1)
+"""Of a position in an EquityRow."""
 
 RISK_FREE_RATE = 0.02
 """A year, as a fraction: the original framework's choice. What ratios of excess return subtract."""
@@ -174,11 +178,11 @@ def summary_of_marks(
 ) -> Summary:
     """`summary` of marks (oldest first, at least one) and executions as they are recorded."""
     return summary(
-        equity=[equity for _, _, equity, _ in marks],
-        exposed=[any(lots for _, lots, _ in positions) for *_, positions in marks],
+        equity=np.array([mark[2] for mark in marks], dtype=np.int64),
+        exposed=[any(map(LOTS, mark[3])) for mark in marks],
         executions=executions,
         timeframe=timeframe,
-        times_ns=[ts_ns for ts_ns, *_ in marks],
+        times_ns=np.array([mark[0] for mark in marks], dtype=np.int64),
         benchmark=benchmark,
         risk_free_rate=risk_free_rate,
     )
