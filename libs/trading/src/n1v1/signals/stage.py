@@ -57,6 +57,9 @@ class Signals:
             for instance in sorted(instances, key=lambda instance: instance.name)
             for instrument in sorted(instruments, key=lambda instrument: instrument.symbol)
         }
+        self._runners_of: dict[str, list[tuple[str, Runner]]] = {instrument.symbol: [] for instrument in instruments}
+        for (instance, symbol), runner in self._runners.items():
+            self._runners_of[symbol].append((instance, runner))
         self._stopped: dict[tuple[str, str], str] = {}
         self._notes: list[Note] = []
         self._raised = 0
@@ -76,20 +79,18 @@ class Signals:
             return []
         self._last_bar_ns[bar.symbol] = bar.ts_ns
         signals: list[Event] = []
-        for (instance, symbol), runner in self._runners.items():
-            if symbol != bar.symbol:
-                continue
+        for instance, runner in self._runners_of.get(bar.symbol, ()):
             verdict = self._ask(instance, runner, bar)
             if verdict.action is not None:
                 signals.append(_signal(instance, bar, verdict))
             elif self._explains:
-                self._notes.append(Note(instance=instance, symbol=symbol, reason=verdict.reason, values=verdict.values))
+                note = Note(instance=instance, symbol=bar.symbol, reason=verdict.reason, values=verdict.values)
+                self._notes.append(note)
         self._raised += len(signals)
         return signals
 
     def _ask(self, instance: str, runner: Runner, bar: BarClosed) -> Verdict:
-        stopped = self._stopped.get((instance, bar.symbol))
-        if stopped is not None:
+        if self._stopped and (stopped := self._stopped.get((instance, bar.symbol))) is not None:
             return Verdict(None, 0.0, stopped)
         try:
             return runner.on_bar(bar, self._explains)
