@@ -92,6 +92,12 @@ def test_a_sum_does_not_drift_however_many_bars_and_whatever_passed_through_it()
     assert answered[50_100] == pytest.approx(math.fsum(column[50_081:50_101]), rel=1e-15)
 
 
+@given(columns, st.integers(1, 20))
+def test_a_sum_is_exactly_zero_once_only_zeros_are_left_in_it(column: NDArray[np.float64], period: int) -> None:
+    answered = batch(rolling_sum, ROLLING_SUM, np.concatenate([column, np.zeros(period + 3)]), params=(period,))
+    assert answered[-4:].tolist() == [0.0] * 4
+
+
 def test_relative_volume_compares_with_the_bars_before_and_not_with_itself() -> None:
     answered = batch(relative_volume, RELATIVE_VOLUME, np.array([2.0, 4.0, 6.0, 10.0, 0.0, 0.0, 5.0]), params=(2,))
     assert answered[2:].tolist() == [6.0 / 3.0, 10.0 / 5.0, 0.0, 0.0, 0.0]  # the last: nothing was traded before it

@@ -46,6 +46,11 @@ def cci(state: Record, high: float, low: float, close: float, period: int) -> fl
     if state.unchanged >= period:
         return 0.0
     deviation = 0.0
+    off = 0.0  # what the mean lacks by rounding, which matters where all prices are nearly the same
     for place in range(period):
-        deviation += abs(float(prices[place & _MASK]) - mean)
-    return (typical - mean) / (_LAMBERTS_CONSTANT * (deviation / period)) if deviation > 0.0 else 0.0
+        distance = float(prices[place & _MASK]) - mean
+        deviation += abs(distance)
+        off += distance
+    if deviation == 0.0:
+        return 0.0
+    return (typical - mean - off / period) / (_LAMBERTS_CONSTANT * (deviation / period))
