@@ -318,13 +318,19 @@ def _fibonacci(place: int) -> int:
 
 @kernel
 def _advance(policy: Record, account: Record, ts_ns: int) -> None:
-    """Follow the timers; several states may be left at once when bars are longer than they."""
+    """Follow the timers; several states may be left at once when bars are longer than they.
+
+    A timer that has run out waits until the account stands again, and the next one counts from then.
+    """
     if account.breaker_state == TRIGGERED and account.until_ns != _NEVER:
         account.breaker_state = _after(account, _COOL)
-    if account.breaker_state == COOLING and ts_ns >= account.until_ns and _stands(account):
+    if account.breaker_state >= COOLING and ts_ns >= account.until_ns and not _stands(account):
+        account.until_ns = ts_ns
+        return
+    if account.breaker_state == COOLING and ts_ns >= account.until_ns:
         account.breaker_state = _after(account, _RECOVER)
         account.until_ns += policy.recovery_ns
-    if account.breaker_state == RECOVERY and ts_ns >= account.until_ns and _stands(account):
+    if account.breaker_state == RECOVERY and ts_ns >= account.until_ns:
         account.breaker_state = _after(account, _CALM)
     if account.breaker_state <= MONITORING:
         is_near = _nearness_ppb(policy, account) >= _MONITOR_FROM

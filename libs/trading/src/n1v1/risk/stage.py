@@ -108,6 +108,8 @@ class Risk:
         }
         self._decision: Record = new_record(DECISION)
         self._managers = managers or {}
+        if self._managers:  # they are told of the daily loss
+            self._limits.watches_days = 1
         self._watch = AnomalyWatch(detectors or {})
         self._orders: dict[OrderId, str] = {}
         self._entered_by: dict[str, str] = {}
