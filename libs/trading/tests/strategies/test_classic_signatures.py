@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from decimal import Decimal
+from importlib import import_module
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -19,13 +20,17 @@ from n1v1.strategies.classic import ClassicRunner, classic_strategy
 from n1v1.strategies.classic_base import InsufficientData
 from n1v1.strategies.classic_config import RunConfig
 from n1v1.strategies.classic_data import MarketFrames, MarketTable
-from n1v1.strategies.registry import runner_of
+from n1v1.strategies.registry import find, runner_of
 from n1v1.values import Instrument
 from strategies import BaseStrategy, StrategyConfig
 from strategies.mixins import SignalGenerationMixin, TrendAnalysisMixin, VolatilityAnalysisMixin
 
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
 HOUR = 3_600_000_000_000
+SHIPPED = (
+    *("ema_cross", "rsi", "macd", "stochastic", "bollinger_reversion", "keltner_channel", "donchian_breakout"),
+    *("atr_breakout", "vwap_pullback", "obv"),
+)
 
 
 def bar(hour: int, close: float) -> BarClosed:
@@ -500,6 +505,12 @@ class TestMixins:
         assert mixed._check_volume_confirmation(frame, "A", 3, 2.0)
         assert not mixed._check_volume_confirmation(frame, "A", 3, 2.1)
         assert mixed._check_volume_confirmation(frame, "A", 4, 9.0)
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_the_ten_strategies_have_the_paths_of_the_original(key: str) -> None:
+    shipped = find(key)
+    assert getattr(import_module(f"strategies.{key}_strategy"), shipped.__name__) is shipped
 
 
 def test_the_import_paths_of_the_original_find_the_same_classes() -> None:
