@@ -33,14 +33,3 @@ def events(settings: Settings, dataset: Dataset) -> Iterator[Event]:
     from n1v1_research.backtest import pipeline
 
     return pipeline.events(configuration_of(settings, dataset), dataset)
-
-
-def rules_of(settings: Settings) -> dict[str, str]:
-    """What a simulated run assumes, for its report."""
-    return {
-        "Fills": "market orders fill whole at the open of the next bar",
-        "Fee": f"{settings.exchange.fee_rate_bps} bps of the traded value, paid in quote currency",
-        "Slippage": f"{settings.exchange.slippage_bps} bps against the taker",
-        "Market impact": "none beyond the slippage",
-        "Positions": "long only, one account for all strategies",
-    }

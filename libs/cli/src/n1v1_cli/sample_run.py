@@ -61,15 +61,16 @@ def result_of(
     records: RunRecords, loaded: Loaded, dataset: Dataset, *, engine: str, started_at: str, seconds: float
 ) -> RunResult:
     """What the services recorded, as the same result that a run in this process has."""
-    from n1v1_cli.in_process import configuration_of, rules_of
+    from n1v1_cli.in_process import configuration_of
+    from n1v1_research.backtest.rules import in_words
     from n1v1_research.results import RunResult, Timing
 
-    settings = loaded.settings
+    configuration = configuration_of(loaded.settings, dataset)
     return RunResult(
         dataset=dataset,
         records=records,
         timing=Timing(engine=engine, started_at=started_at, seconds=seconds),
-        title=title_of(settings, dataset),
-        rules=rules_of(settings),
-        configuration=configuration_of(settings, dataset).as_json(),
+        title=title_of(loaded.settings, dataset),
+        rules=in_words(configuration.rules, dataset.instruments),
+        configuration=configuration.as_json(),
     )

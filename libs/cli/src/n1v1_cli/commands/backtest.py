@@ -113,7 +113,7 @@ def loaded_with_dataset(args: argparse.Namespace) -> tuple[Loaded, Dataset]:
 
 def play(loaded: Loaded, dataset: Dataset, args: argparse.Namespace) -> RunResult:
     from n1v1.performance import RISK_FREE_RATE
-    from n1v1_cli.in_process import configuration_of, rules_of
+    from n1v1_cli.in_process import configuration_of
     from n1v1_cli.progress import shown_progress
     from n1v1_research.backtest.backtester import Backtester
     from n1v1_research.backtest.engines import DEFAULT_ENGINE
@@ -128,7 +128,6 @@ def play(loaded: Loaded, dataset: Dataset, args: argparse.Namespace) -> RunResul
         dataset,
         engine=args.engine or DEFAULT_ENGINE,
         title=sample_run.title_of(loaded.settings, dataset),
-        rules=rules_of(loaded.settings),
         risk_free_rate=RISK_FREE_RATE if args.risk_free_rate is None else args.risk_free_rate,
     )
     with shown_progress(total=dataset.total_steps) as progress:

@@ -12,6 +12,7 @@ from n1v1.performance import RISK_FREE_RATE
 from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.backtest.defaults import configuration_of
 from n1v1_research.backtest.engines import DEFAULT_ENGINE, Played, Progress, engine
+from n1v1_research.backtest.rules import in_words
 from n1v1_research.datasets import Dataset
 from n1v1_research.results import RunResult, Timing
 from n1v1_research.results.sensitivity import FACTORS, CostRun
@@ -37,15 +38,13 @@ class Backtester:
         *,
         engine: str = DEFAULT_ENGINE,
         title: str = "",
-        rules: Mapping[str, str] | None = None,
         risk_free_rate: float = RISK_FREE_RATE,
     ) -> None:
-        """title, rules: for the report, see `RunResult`. risk_free_rate: per year, as a fraction."""
+        """title: for the report, see `RunResult`. risk_free_rate: per year, as a fraction."""
         self.configuration = configuration
         self.dataset = dataset
         self.engine = engine
         self._title = title or _title(configuration, dataset)
-        self._rules = dict(rules or {})
         self._risk_free_rate = risk_free_rate
 
     @classmethod
@@ -97,7 +96,7 @@ class Backtester:
             records=played.records,
             timing=timing,
             title=self._title,
-            rules=self._rules,
+            rules=in_words(self.configuration.rules, self.dataset.instruments),
             configuration=self.configuration.as_json(),
             purposes=played.purposes,
             decided=played.decided,
