@@ -39,13 +39,23 @@ class Book:
 class SymbolMarket:
     """A bar strictly between quiet_low and quiet_high that closes before quiet_until_ns changes no order."""
 
-    __slots__ = ("books", "instrument", "last_close", "last_close_ns", "quiet_high", "quiet_low", "quiet_until_ns")
+    __slots__ = (
+        "_quiet",
+        "books",
+        "instrument",
+        "last_close",
+        "last_close_ns",
+        "quiet_high",
+        "quiet_low",
+        "quiet_until_ns",
+    )
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.last_close: int | None = None
         self.last_close_ns = -1
         self.books: dict[str, Book] = {}
+        self._quiet: Record = new_record(records.RANGE)
         self.quiet_low = 0
         self.quiet_high = self.quiet_until_ns = records.UNLIMITED
 
@@ -55,8 +65,8 @@ class SymbolMarket:
         return self.books[account]
 
     def find_quiet_range(self, rules: Record) -> None:
-        quiet = new_record(records.RANGE)
-        quiet.high = quiet.until_ns = records.UNLIMITED
+        quiet = self._quiet
+        quiet.low, quiet.high, quiet.until_ns = 0, records.UNLIMITED, records.UNLIMITED
         for book in self.books.values():
             quiet_range(book.records, len(book.records), rules, quiet)
         self.quiet_low, self.quiet_high, self.quiet_until_ns = quiet.low, quiet.high, quiet.until_ns

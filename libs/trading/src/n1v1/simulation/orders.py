@@ -29,6 +29,9 @@ STATES = {
     records.EXPIRED: OrderState.EXPIRED,
 }
 
+BLANK: Record = new_record(records.ORDER)
+FIELDS = records.ORDER.names or ()
+
 KINDS = tuple(OrderType)
 TIMES_IN_FORCE = tuple(TimeInForce)
 
@@ -111,13 +114,13 @@ class VenueOrder:
 
     def contents(self) -> tuple[object, ...]:
         """Everything about it, for comparing two venues."""
-        numbers = tuple(getattr(self.record, name) for name in records.ORDER.names or ())
+        numbers = tuple(getattr(self.record, name) for name in FIELDS)
         return (self.account, self.client_order_id, self.symbol, *numbers)
 
 
 def new_order(account: str, command: SubmitOrder, *, number: int, list_number: int, is_working: bool) -> VenueOrder:
     """An order as it was sent. `n1v1.simulation.accepting.accept` fills in the rest."""
-    record = new_record(records.ORDER)
+    record = _blank_record()
     record.number = number
     record.kind = KINDS.index(command.type)
     record.sign = command.side.sign
@@ -141,6 +144,14 @@ def new_order(account: str, command: SubmitOrder, *, number: int, list_number: i
         time_in_force=command.time_in_force,
         record=record,
     )
+
+
+def _blank_record() -> Record:
+    """As `new_record(ORDER)`, which is ten times slower because it asks NumPy for every number."""
+    record = type(BLANK)()
+    for name in FIELDS:
+        setattr(record, name, 0)
+    return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

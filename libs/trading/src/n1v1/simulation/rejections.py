@@ -69,16 +69,16 @@ WITH_STOP_IF_WANTED = (*WITH_STOP, OrderType.TRAILING_STOP)
 
 def refused_parameters(order: SubmitOrder, instrument: Instrument) -> Rejection | None:
     """What is missing, not wanted, or larger than the instrument allows."""
-    given = {
-        "price": (order.limit_ticks is not None, order.type in WITH_LIMIT, order.type in WITH_LIMIT),
-        "stopPrice": (order.stop_ticks is not None, order.type in WITH_STOP, order.type in WITH_STOP_IF_WANTED),
-        "trailingDelta": (order.trail_ppb is not None, *(order.type is OrderType.TRAILING_STOP,) * 2),
-        "goodTillDate": (order.expires_ns is not None, *(order.time_in_force is TimeInForce.GTD,) * 2),
-    }
-    for name, (is_given, is_needed, is_allowed) in given.items():
-        if is_needed and not is_given:
+    given = (
+        ("price", order.limit_ticks, order.type in WITH_LIMIT, order.type in WITH_LIMIT),
+        ("stopPrice", order.stop_ticks, order.type in WITH_STOP, order.type in WITH_STOP_IF_WANTED),
+        ("trailingDelta", order.trail_ppb, *(order.type is OrderType.TRAILING_STOP,) * 2),
+        ("goodTillDate", order.expires_ns, *(order.time_in_force is TimeInForce.GTD,) * 2),
+    )
+    for name, value, is_needed, is_allowed in given:
+        if value is None and is_needed:
             return Rejection(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-        if is_given and not is_allowed:
+        if value is not None and not is_allowed:
             return Rejection(-1106, f"Parameter '{name}' sent when not required.")
     most_ticks = instrument.max_price / instrument.tick_size
     if any(not 0 < ticks <= most_ticks for ticks in (order.limit_ticks, order.stop_ticks) if ticks is not None):
