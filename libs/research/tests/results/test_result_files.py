@@ -126,14 +126,14 @@ def test_a_column_is_formatted_like_each_of_its_values(units: list[int], places:
     assert [Decimal(text) for text in alone] == [Decimal(unit).scaleb(-places) for unit in units]
 
 
-def test_slippage_is_the_distance_from_the_open(bars: Dataset) -> None:
-    # nothing but market orders, each 5 bps from the open and rounded to a tick against us
-    only_market = {"fast_ema": 3, "slow_ema": 8, "stop_loss_pct": 0, "take_profit_pct": 0}
-    result = Backtester.of("ema_cross", bars, parameters=only_market).run()
-    costs = costs_of(result.executions, result.dataset)
+def test_slippage_is_how_far_market_orders_were_from_the_open(result: RunResult) -> None:
+    costs = costs_of(result.records, result.executions, result.dataset)
+    stops_and_targets = [trip for trip in result.trips if result.purpose_of(trip.exit_order_id) != "EXIT"]
     assert costs.fees == result.summary.total_fees
-    assert costs.at_open == len(result.executions) > 20
-    assert 1.0 <= costs.slippage / (0.0005 * costs.traded) < 1.01
+    assert costs.market_fills == len(result.executions) - len(stops_and_targets) > 20
+    # 5 bps of what they traded, rounded to a tick against us
+    at_market = costs.traded - sum(trip.exit_value for trip in stops_and_targets)
+    assert 1.0 <= costs.slippage / (0.0005 * at_market) < 1.01
 
 
 def test_holding_starts_when_every_symbol_has_a_price(bars: Dataset) -> None:

@@ -44,7 +44,7 @@ def render(result: RunResult) -> str:
         rolling_days=ROLLING_DAYS,
         trades=tables.trades_table(result),
         trades_note=tables.trades_note(result),
-        costs=tables.costs_list(result, costs_of(result.executions, result.dataset)),
+        costs=tables.costs_list(result, costs_of(result.records, result.executions, result.dataset)),
         decided=tables.decided_table(result, result.decided),
         sensitivity=tables.sensitivity_table(result, result.sensitivity),
         refusals=tables.refusals_list(result.refusals),

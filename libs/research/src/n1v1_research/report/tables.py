@@ -143,7 +143,7 @@ def costs_list(result: RunResult, costs: Costs) -> str:
             "Fees": shown(costs.fees),
             "Slippage": shown(costs.slippage),
             "Traded": f"{result.money(costs.traded):,.2f} {result.quote}",
-            "Slippage is of": f"{costs.at_open:,} of {len(result.executions):,} executions, those at an open",
+            "Slippage is of": f"{costs.market_fills:,} of {len(result.executions):,} fills: those of market orders",
         }
     )
 
