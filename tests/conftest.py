@@ -29,14 +29,16 @@ from n1v1_common.stage.opening import bus_url, codec_of
 from n1v1_common.streams import MARKET_DATA, TRADING
 from n1v1_research import datasets
 
-# Quick averages, so that there is something to trade on in 25 days.
+# Quick averages, so that there is something to trade on in 25 days; stops and targets so near that most are hit, and
+# so far that some positions are left by a signal while both still wait.
 REPLAY = (
     "market.start=2021-01-01",
     "market.end=2021-01-26",
     "servers.durability=process",
     "telemetry.sample_ratio=0",
     "strategies.active_strategies=ema_cross,my_breakout",
-    'strategies.strategy_config={"ema_cross": {"fast_ema": 3, "slow_ema": 8, "position_size": 0.4}}',
+    'strategies.strategy_config={"ema_cross": {"fast_ema": 3, "slow_ema": 8, "position_size": 0.4,'
+    ' "stop_loss_pct": 0.04, "take_profit_pct": 0.05}}',
     "risk_management.max_position_size=0.4",
     "risk_management.max_drawdown=0.5",
     "risk_management.circuit_breaker_enabled=false",
@@ -142,6 +144,12 @@ def in_process(settings: Settings) -> RunRecords:
 def expected() -> RunRecords:
     """What every replay has to end with."""
     return in_process(replay_settings().settings)
+
+
+@pytest.fixture(scope="session")
+def expected_of() -> Callable[..., RunRecords]:
+    """What a replay with more settings has to end with."""
+    return lambda *more: in_process(replay_settings(*more).settings)
 
 
 StartReplay = Callable[..., AbstractAsyncContextManager[RunningReplay]]

@@ -14,12 +14,30 @@ pytestmark = pytest.mark.stack
 # `Any`: the fixtures come from conftest.py, which cannot be imported in importlib mode.
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+TRAILING = ("risk_management.enable_trailing_stop=true", "risk_management.trailing_distance=0.03")
+
+
+def filled_types(records: RunRecords) -> set[str]:
+    return {row[3] for row in records.orders if row[5] == "FILLED"}
+
+
+def test_the_replay_closes_positions_in_every_way(expected: RunRecords) -> None:
+    """By stops, by targets, and by signals while a stop and a target wait: otherwise the replays prove too little."""
+    assert filled_types(expected) == {"MARKET", "STOP", "LIMIT"}
+    entries = {row[0]: row for row in expected.orders if f"{row[0]}-stop" in {other[0] for other in expected.orders}}
+    states = {row[0]: row[5] for row in expected.orders}
+    left_by_a_signal = [e for e in entries if {states[f"{e}-stop"], states[f"{e}-target"]} == {"CANCELLED"}]
+    assert len(left_by_a_signal) >= 3
+    assert len(expected.fills) > 20
+
+
+@pytest.mark.parametrize(("workers", "more"), [(1, ()), (3, TRAILING)], ids=["one worker", "three, trailing stops"])
 async def test_a_replay_through_the_services_equals_the_one_in_process(
-    start_replay: Any, expected: RunRecords, workers: int
+    start_replay: Any, expected_of: Any, workers: int, more: tuple[str, ...]
 ) -> None:
-    assert len(expected.fills) > 20, "a replay without trades proves nothing"
-    async with start_replay(f"signals.partitions={workers}", f"signals.worker_count={workers}") as replay:
+    expected: RunRecords = expected_of(*more)
+    assert "TRAILING_STOP" in filled_types(expected) or not more
+    async with start_replay(f"signals.partitions={workers}", f"signals.worker_count={workers}", *more) as replay:
         await replay.until_ended()
         records = from_events(await replay.events())
         assert first_difference(expected, records) is None

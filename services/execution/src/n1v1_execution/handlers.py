@@ -124,6 +124,10 @@ class ExecutionHandler:
             if isinstance(event, OrderEvent):
                 self._touch(event.order_id)
 
+    def has_work(self) -> bool:
+        """A cancel is decided without a word: what is said of it is what the venue answers."""
+        return bool(self._commands)
+
     async def after_step(self) -> None:
         """Carry out what the step decided, and what an earlier life had decided and may not have carried out.
 

@@ -47,6 +47,7 @@ async def work(context: ServiceContext) -> None:
             contexts=TraceContexts(context.tracing),
             metrics=context.metrics,
             initial=stage.snapshot(),
+            has_work=handler.has_work,
         )
         handler.commit = loop.commit_within_step
         await context.run_tasks(loop.run(ready=context.ready, draining=context.draining))

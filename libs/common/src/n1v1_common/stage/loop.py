@@ -86,7 +86,9 @@ class StageLoop:
         contexts: TraceContexts,
         metrics: Metrics,
         initial: Mapping[str, Any],
+        has_work: Callable[[], bool] = lambda: False,
     ) -> None:
+        """has_work: whether something is to be carried out although nothing may have been said."""
         self._name = name
         self._bus = bus
         self._journal = journal
@@ -95,6 +97,7 @@ class StageLoop:
         self._hears = tuple(hears)
         self._contexts = contexts
         self._initial = orjson.dumps(initial)
+        self._has_work = has_work
         self._cursors: dict[str, Cursor] = {}
         self._handled_to: dict[str, Cursor] = {}
         self._stored_to: dict[str, Cursor] = {}
@@ -246,7 +249,7 @@ class StageLoop:
             inbox[_msg_id(delivery)] = None
             said.extend(await self._handler.handle(event))
         self._handled.inc(len(batch))
-        if may_wait and not said and len(self._quiet) < QUIET_MAX:
+        if may_wait and not said and len(self._quiet) < QUIET_MAX and not self._has_work():
             self._quiet.extend(batch)
             self._quiet_inbox |= inbox
             self._handled_to |= self._cursors_after(batch)
