@@ -58,7 +58,7 @@ def observe_anomalies(policy: Record, state: Record, opened: float, close: float
             z = abs(score(state.returns, move, policy.price_window))
             severity = max(severity, severity_of(z, policy.price_threshold, 2.0, 3.0, 4.0, 5.0))
         if policy.gap_threshold_pct > 0.0:
-            gap = abs(opened / state.previous_close - 1.0) * 100.0
+            gap = abs(opened - state.previous_close) * 100.0 / state.previous_close
             severity = max(severity, severity_of(gap, policy.gap_threshold_pct, 3.0, 5.0, 10.0, 15.0))
         if policy.filter_window > 0:
             severity = max(severity, _filtered(policy, state, math.log(close), move))
