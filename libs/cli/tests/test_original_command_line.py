@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -42,6 +43,27 @@ def test_the_status_of_nothing_has_the_rows_of_the_original(tmp_path: Path, stat
     assert [row for row in STATUS_ROWS if row in done.stdout] == list(STATUS_ROWS)
     assert re.search(r"Status\s+STOPPED", done.stdout)
     assert re.search(r"Mode\s+PAPER", done.stdout)
+
+
+@pytest.mark.stack
+@pytest.mark.servers
+def test_the_engine_runs_until_it_is_interrupted_and_says_how_it_is(tmp_path: Path, state_dir: Path) -> None:
+    (tmp_path / "config.json").write_bytes((ROOT / "config.json.example").read_bytes())
+    command = [sys.executable, "-u", str(ROOT / "main.py")]
+    env = {"N1V1_STATE_DIR": str(state_dir), "PATH": "/usr/bin:/bin", "HOME": str(state_dir)}
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as engine:
+        try:
+            assert engine.stdout is not None
+            said = next((line for line in engine.stdout if line.startswith("ready after")), None)
+            assert said is not None, "it ended before it was ready"
+            status = run("--status", folder=tmp_path, state_dir=state_dir)
+        finally:
+            engine.send_signal(signal.SIGINT)
+            engine.communicate()
+    assert status.returncode == 0, status.stderr
+    assert re.search(r"Status\s+RUNNING", status.stdout)
+    assert re.search(r"Active Orders\s+\d", status.stdout)
+    assert engine.returncode == 130
 
 
 def test_live_trading_without_keys_is_refused(tmp_path: Path, state_dir: Path) -> None:

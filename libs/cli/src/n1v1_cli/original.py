@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _status() -> int:
-    """Always 0: that nothing runs is an answer."""
-    from n1v1_cli.errors import NoStack
+    """0 also when nothing runs: that is an answer. 1 when the engine runs and does not answer."""
+    from n1v1_cli.errors import CommandError, NoStack
     from n1v1_cli.tables import print_table
 
     try:
         values = running_status()
     except NoStack:
         values = stopped_status()
+    except CommandError as error:
+        print(f"main.py: {error}", file=sys.stderr)
+        return error.exit_code
     print_table(("Metric", "Value"), [(row, values[row]) for row in STATUS_ROWS])
     return 0
 
@@ -87,10 +91,10 @@ def running_status() -> dict[str, str]:
     """Raises NoStack when nothing runs, CommandError when reporting does not answer."""
     from n1v1_cli.reporting_api import ask
 
-    status, marks = ask(None, "status"), ask(None, "equity", {"points": 1})["equity_curve"]
+    status, marks = ask(None, "status"), ask(None, "equity", {"points": 2})["equity_curve"]
     positions = ask(None, "positions")
     held = [position for position in positions["positions"] if float(position["quantity"])]
-    open_orders = [order for order in ask(None, "orders", {"limit": 1000})["orders"] if order["status"] in OPEN]
+    open_orders = [order for order in ask(None, "orders", {"limit": MOST_ORDERS})["orders"] if order["status"] in OPEN]
     return {
         "Mode": str(status["mode"]).upper(),
         "Status": "PAUSED" if status["paused"] else "RUNNING",
@@ -102,6 +106,8 @@ def running_status() -> dict[str, str]:
     }
 
 
+MOST_ORDERS = 10_000
+"""As many as reporting tells at once, newest first; older ones are long done."""
 OPEN = ("APPROVED", "SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "UNKNOWN")
 """States of an order that is not done: see `n1v1.run_hash.order_state`."""
 
