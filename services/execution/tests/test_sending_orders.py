@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
 from n1v1.events import (
     BarClosed,
     BarsComplete,
+    Bracket,
+    BreakerChanged,
     DecisionsComplete,
     Event,
     OrderAccepted,
     OrderApproved,
+    OrderCancelled,
     OrderFilled,
     OrderRejected,
     OrdersComplete,
@@ -21,6 +24,7 @@ from n1v1.events import (
     SubmitOrder,
     SubmitOrderList,
     VenueAccepted,
+    VenueClosed,
     VenueRejected,
     VenueReport,
 )
@@ -29,7 +33,7 @@ from n1v1.execution.stage import Execution
 from n1v1.ids import ClientOrderId, SignalId, order_id
 from n1v1.pipeline import bars_complete
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
-from n1v1.values import Instrument, OrderType, Side, TimeInForce
+from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.memory import MemoryHotState
 from n1v1_common.telemetry.metrics import Metrics
@@ -54,6 +58,8 @@ class TroubledVenue:
         self.venue = SimulatedVenue([BTC], VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0))
         self.venue.open_account("main", 100_000 * ONE)
         self.submits: list[ClientOrderId] = []
+        self.requests: list[str] = []
+        """Everything that was sent, a list by its first order."""
         self.questions = 0
         self.troubles: list[str] = []
         self.unanswered_questions = 0
@@ -75,11 +81,11 @@ class TroubledVenue:
             close=ticks,
             volume=ONE,
         )
-        for _, report in self.venue.advance((bar,)):
-            self.reports.setdefault(report.client_order_id, []).append(report)
+        self._remember(report for _, report in self.venue.advance((bar,)))
 
     async def submit(self, order: SubmitOrder) -> VenueAccepted | VenueRejected:
         self.submits.append(order.client_order_id)
+        self.requests.append(order.client_order_id)
         trouble = self.troubles.pop(0) if self.troubles else ""
         if trouble == "late":
             self._in_the_air.append(order)
@@ -94,14 +100,34 @@ class TroubledVenue:
         report = self.venue.submit("main", order)
         assert isinstance(report, VenueAccepted | VenueRejected)
         if isinstance(report, VenueAccepted):
-            self.reports.setdefault(order.client_order_id, []).append(report)
+            self._remember([report])
         return report
 
     async def submit_list(self, orders: SubmitOrderList) -> Sequence[VenueAccepted] | VenueRejected:
-        raise NotImplementedError
+        assert orders.working is not None
+        self.requests.append(orders.working.client_order_id)
+        trouble = self.troubles.pop(0) if self.troubles else ""
+        if trouble == "before":
+            raise VenueTrouble("reset")
+        answers = self.venue.submit_list("main", orders)
+        accepted = [answer for answer in answers if isinstance(answer, VenueAccepted)]
+        self._remember(accepted)
+        if trouble == "after":
+            raise VenueTrouble("time-out")
+        return accepted or next(answer for answer in answers if isinstance(answer, VenueRejected))
 
     async def cancel(self, order: Order) -> None:
-        raise NotImplementedError
+        self.requests.append(f"cancel {order.client_order_id}")
+        trouble = self.troubles.pop(0) if self.troubles else ""
+        if trouble != "before":
+            answers = self.venue.cancel_list("main", order.symbol, order.client_order_id)
+            self._remember([answer for answer in answers if isinstance(answer, VenueClosed)])
+        if trouble:
+            raise VenueTrouble(trouble)
+
+    def _remember(self, reports: Iterable[VenueReport]) -> None:
+        for report in reports:
+            self.reports.setdefault(report.client_order_id, []).append(report)
 
     async def find(self, order: Order) -> Sequence[VenueReport]:
         self.questions += 1
@@ -178,7 +204,15 @@ async def bench(venue: TroubledVenue, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-def approved(number: int = 1, *, side: Side = Side.BUY, reduce_only: bool = False, bar: int = 1) -> OrderApproved:
+def approved(
+    number: int = 1,
+    *,
+    side: Side = Side.BUY,
+    reduce_only: bool = False,
+    bar: int = 1,
+    bracket: Bracket | None = None,
+    limit: int | None = None,
+) -> OrderApproved:
     signal = SignalId(f"ema_cross:BTC-USD:{number}")
     return OrderApproved(
         id=f"approved:{number}",
@@ -190,13 +224,15 @@ def approved(number: int = 1, *, side: Side = Side.BUY, reduce_only: bool = Fals
         instance="ema_cross",
         symbol="BTC-USD",
         side=side,
-        type=OrderType.MARKET,
+        type=OrderType.MARKET if limit is None else OrderType.LIMIT,
         lots=ONE,
-        limit_ticks=None,
+        limit_ticks=limit,
         time_in_force=TimeInForce.GTC,
         reduce_only=reduce_only,
         reference_ticks=10_000,
         valid_until_ns=(bar + 1) * HOUR_NS,
+        purpose=Purpose.EXIT if reduce_only else Purpose.ENTRY,
+        bracket=bracket,
     )
 
 
@@ -374,6 +410,120 @@ async def test_while_the_account_is_halted_nothing_that_adds_exposure_is_sent(
     assert isinstance(halted, OrderRejected)
     assert ("drill" if flag == "open" else "is not there") in halted.reason
     assert len(bench.heard_of(OrdersComplete)) == 2
+
+
+BRACKET = Bracket(stop_ticks=9_000, target_ticks=12_000)
+ENTRY = f"n1v1-{order_id('main', SignalId('ema_cross:BTC-USD:1'))}"
+EXIT = f"n1v1-{order_id('main', SignalId('ema_cross:BTC-USD:2'))}-1"
+
+
+def leave(bar: int = 2) -> OrderApproved:
+    return approved(2, side=Side.SELL, reduce_only=True, bar=bar)
+
+
+async def protected(bench: Bench, venue: TroubledVenue) -> None:
+    """One BTC is held, bought at 100; its stop waits at 90, its target at 120."""
+    await bench.step(approved(bracket=BRACKET), decided())
+    venue.advance(2)
+    await bench.step(bars(2))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "requests"), [("", [f"{ENTRY}-1"]), ("after", [f"{ENTRY}-1"]), ("before", [f"{ENTRY}-1", f"{ENTRY}-2"])]
+)
+async def test_an_entry_and_its_legs_arrive_once_whatever_becomes_of_the_answer(
+    bench: Bench, venue: TroubledVenue, trouble: str, requests: list[str]
+) -> None:
+    venue.troubles = [trouble] if trouble else []
+    await bench.step(approved(bracket=BRACKET), decided())
+    assert venue.requests == requests
+    attempt = requests[-1][-1]
+    assert [order.client_order_id for order in venue.venue.orders] == [
+        f"{ENTRY}-{attempt}",
+        f"{ENTRY}-stop-{attempt}",
+        f"{ENTRY}-target-{attempt}",
+    ]
+    assert len(bench.heard_of(OrderUnknown)) == (3 if trouble else 0)
+    assert len(bench.heard_of(OrderAccepted)) == 3
+    assert len(bench.heard_of(OrdersComplete)) == 1
+    assert set(bench.rows.values()) == {OrderState.ACCEPTED}
+
+
+async def test_an_exit_goes_out_after_the_legs_are_cancelled(bench: Bench, venue: TroubledVenue) -> None:
+    await protected(bench, venue)
+    await bench.step(leave(), decided(2))
+    assert venue.requests[1:] == [f"cancel {ENTRY}-stop-1", EXIT]
+    assert len(bench.heard_of(OrderCancelled)) == 2
+    assert [event.ts_ns for event in bench.heard_of(OrdersComplete)] == [HOUR_NS, 2 * HOUR_NS]
+    venue.advance(3)
+    await bench.step(bars(3))
+    assert bench.stage.open_orders == []
+    assert venue.venue.balances("main")["BTC"].free == 0
+
+
+@pytest.mark.parametrize("trouble", ["before", "after"])
+async def test_a_cancel_without_an_answer_is_repeated_until_the_venue_says_closed(
+    bench: Bench, venue: TroubledVenue, trouble: str
+) -> None:
+    await protected(bench, venue)
+    venue.troubles = [trouble]
+    await bench.step(leave(), decided(2))
+    cancel = f"cancel {ENTRY}-stop-1"
+    assert venue.requests[1:] == ([cancel, cancel, EXIT] if trouble == "before" else [cancel, EXIT])
+
+
+async def test_a_leg_that_filled_before_the_cancel_arrived_makes_the_exit_superfluous(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    await protected(bench, venue)
+    venue.advance(3, price=80)  # nobody has asked about it yet
+    await bench.step(leave(bar=3), decided(3))
+    assert venue.requests[1:] == [f"cancel {ENTRY}-stop-1"]
+    assert [event.purpose for event in bench.heard_of(OrderFilled)] == [Purpose.ENTRY, Purpose.STOP_LOSS]  # type: ignore[attr-defined]  # narrowed by heard_of
+    (given_up,) = bench.heard_of(OrderRejected)
+    assert isinstance(given_up, OrderRejected)
+    assert given_up.reason == "the position was closed by its stop loss"
+    assert [event.ts_ns for event in bench.heard_of(OrdersComplete)] == [HOUR_NS, 3 * HOUR_NS]
+
+
+async def test_killed_while_an_exit_waits_the_legs_are_cancelled_and_it_is_sent(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    await protected(bench, venue)
+    await bench.step(leave(), decided(2), then_send=False)
+    bench.start()
+    await bench.handler.after_step()
+    assert venue.requests[1:] == [f"cancel {ENTRY}-stop-1", EXIT]
+
+
+async def test_killed_after_the_cancel_arrived_the_exit_is_still_sent_once(bench: Bench, venue: TroubledVenue) -> None:
+    await protected(bench, venue)
+    await bench.step(leave(), decided(2), then_send=False)
+    (stop, *_) = bench.stage.cancels_due
+    leg = next(order for order in bench.stage.open_orders if order.client_order_id == stop.client_order_id)
+    await venue.cancel(leg)
+    bench.start()
+    await bench.handler.after_step()
+    assert venue.requests[-1] == EXIT
+    assert venue.requests.count(EXIT) == 1
+
+
+async def test_an_open_breaker_takes_back_an_entry_that_rests(bench: Bench, venue: TroubledVenue) -> None:
+    await bench.step(approved(bracket=BRACKET, limit=9_500), decided())
+    opened = BreakerChanged(id="b", ts_ns=HOUR_NS, account="main", is_open=True, reason="drill", actor="test")
+    await bench.step(opened)
+    assert venue.requests[1:] == [f"cancel {ENTRY}-1"]
+    assert venue.venue.open_orders("main") == ()
+    assert bench.stage.open_orders == []
+
+
+async def test_a_decided_cancel_is_work_though_nothing_is_said(bench: Bench, venue: TroubledVenue) -> None:
+    await protected(bench, venue)
+    assert not bench.handler.has_work()
+    assert await bench.handler.handle(leave()) == []
+    assert bench.handler.has_work()
+    await bench.handler.after_step()
+    assert not bench.handler.has_work()
 
 
 def _command(order: Order) -> SubmitOrder:
