@@ -38,6 +38,7 @@ class Toy:
     def __init__(self, trouble: Callable[[BarClosed], None] = lambda bar: None) -> None:
         self.trouble = trouble
         self.count = 0
+        self.carried_out = 0
 
     async def handle(self, event: Event) -> Sequence[Event]:
         assert isinstance(event, BarClosed)
@@ -56,7 +57,11 @@ class Toy:
             )
         ]
 
-    async def after_step(self) -> None: ...
+    def has_work(self) -> bool:
+        return False
+
+    async def after_step(self) -> None:
+        self.carried_out += 1
 
     def effects(self, events: Sequence[Event]) -> Sequence[Effect]:
         rows = [(event.cause_id, self.count) for event in events]
@@ -145,6 +150,7 @@ class Bench:
             contexts=TraceContexts(self.tracing),
             metrics=self.metrics,
             initial={"count": 0},
+            has_work=toy.has_work,
         )
 
     async def live(

@@ -72,3 +72,26 @@ async def test_quiet_steps_before_a_message_that_cannot_be_handled_are_not_lost(
         await bench.publish(bench.message(bench.bar(number)))
     await bench.live(quiet_toy(bench, poison="bar:1"), bench.has_handled(2))
     assert await effects(bench) == [("bar:2", 2), ("bar:5", 5)], "every bar but the poison is counted, once"
+
+
+@pytest.mark.parametrize(("has_work", "carried_out"), [(False, 1), (True, 2)])
+async def test_a_quiet_step_that_leaves_work_is_carried_out_at_once(
+    bench: Any, has_work: bool, carried_out: int
+) -> None:
+    """Every start carries out what an earlier life may have left."""
+
+    class Worker(bench.Toy):  # type: ignore[misc]  # the base comes from a fixture
+        async def handle(self, event: Event) -> Sequence[Event]:
+            await super().handle(event)
+            return []
+
+        def has_work(self) -> bool:
+            return has_work
+
+    async def worked() -> bool:
+        return bool(toy.count == 1 and toy.carried_out >= carried_out)
+
+    toy = Worker()
+    await bench.publish(bench.message(bench.bar(0)))
+    await bench.live(toy, worked)
+    assert toy.carried_out == carried_out
