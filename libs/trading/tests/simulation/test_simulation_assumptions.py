@@ -23,7 +23,7 @@ from n1v1.ids import ClientOrderId
 from n1v1.simulation.orders import OrderState
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
-from n1v1.values import Instrument, Liquidity, OrderType, Side, TimeInForce
+from n1v1.values import PPB, Instrument, Liquidity, OrderType, Side, TimeInForce
 
 HOUR = 3_600_000_000_000
 USD = 100_000_000
@@ -433,6 +433,17 @@ def test_s9_legs_protect_what_the_entry_has_filled_and_no_more() -> None:
     ]
     assert told(venue.advance([bar(4, 95, 96, 93, 95, volume="10")])) == ["stop 95.00 x 1 TAKER"]
     assert told(venue.advance([bar(5, 96, 97, 93, 95, volume="100")])) == ["stop 96.00 x 1 TAKER", CANCELLED_TARGET]
+
+
+def test_s9_what_one_leg_has_filled_the_other_gives_up() -> None:
+    venue = holding(
+        venue_at(100, VenueRules(fee_rate_ppb=0, slippage_ppb=0, participation_ppb=PPB)), "3", stop=95, target=110
+    )
+    assert told(venue.advance([bar(3, 100, 111, 99, 105, volume="1")])) == ["target 110.00 x 1 MAKER"]
+    stop = venue.order("main", "BTC-USD", "stop")
+    assert stop is not None
+    assert stop.record.open_lots == BTC.lots("2")
+    assert told(venue.advance([bar(4, 100, 101, 94, 96)])) == ["stop 95.00 x 2 TAKER", CANCELLED_TARGET]
 
 
 # --- S10 to S16 ------------------------------------------------------------------------------------------------------

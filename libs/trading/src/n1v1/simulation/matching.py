@@ -421,6 +421,7 @@ def _note_touches(at: Matching) -> None:
         if rests and extreme == order.limit_ticks and order.waits == 0:
             note_touch(at, index, at.bar.close_ns)
         order.waits = 0
+        order.is_struck = 0
         order.is_passed = 0
 
 
