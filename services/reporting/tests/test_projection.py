@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 
-from n1v1.events import Action, DecisionsComplete, Event, Note, SignalRaised, SignalsComplete
+from n1v1.events import (
+    Action,
+    DecisionsComplete,
+    Event,
+    Note,
+    OrderApproved,
+    OrderEvent,
+    OrderFilled,
+    SignalRaised,
+    SignalsComplete,
+)
+from n1v1.execution.legs import legs_of
 from n1v1.ids import SignalId
 from n1v1_reporting.projection import Row, Table, rows_of
 
@@ -28,10 +39,12 @@ def test_a_signal_and_a_note_are_both_verdicts_on_a_bar() -> None:
     assert silent.values["looked_at"] == '[["fast", 1.5], ["slow", 2.0]]'
 
 
-def test_an_approval_is_a_decision_and_an_order(events: list[Event]) -> None:
+def test_an_approval_is_a_decision_an_order_and_the_orders_of_its_bracket(events: list[Event]) -> None:
     tables = Counter(row.table for event in events for row in rows_of(event))
-    assert tables[Table.ORDERS] == tables[Table.FILLS] > 0
-    assert tables[Table.ORDER_EVENTS] == 3 * tables[Table.ORDERS], "submitted, accepted, filled"
+    approved = [event for event in events if isinstance(event, OrderApproved)]
+    assert tables[Table.ORDERS] == sum(1 + len(legs_of(event)) for event in approved) > len(approved) > 0
+    assert tables[Table.FILLS] == sum(isinstance(event, OrderFilled) for event in events) > 0
+    assert tables[Table.ORDER_EVENTS] == sum(isinstance(event, OrderEvent) for event in events), "all fills are final"
     assert tables[Table.VERDICTS] == 2 * tables[Table.EQUITY]
 
 
