@@ -111,6 +111,7 @@ class Risk:
         if self._managers:  # they are told of the daily loss
             self._limits.watches_days = 1
         self._watch = AnomalyWatch(detectors or {})
+        self._needs_bars = bool(self._limits.watches_bars) or self._watch.is_on
         self._orders: dict[OrderId, str] = {}
         self._entered_by: dict[str, str] = {}
         self._breaker: str | None = None
@@ -163,10 +164,6 @@ class Risk:
                 pass
         return []
 
-    @property
-    def _needs_bars(self) -> bool:
-        return bool(self._limits.watches_bars) or self._watch.is_on
-
     def _hear_watermark(self, event: BarsComplete | SignalsComplete | EquityMarked) -> list[Event]:
         if isinstance(event, EquityMarked) and event.account != self._account:
             return []
@@ -201,7 +198,10 @@ class Risk:
         return [] if batch is None or batch.equity is None else self._decide(ts_ns, batch, batch.equity)
 
     def _batch(self, ts_ns: int) -> Batch:
-        return self._batches.setdefault(ts_ns, Batch())
+        batch = self._batches.get(ts_ns)
+        if batch is None:
+            batch = self._batches[ts_ns] = Batch()
+        return batch
 
     def _decide(self, ts_ns: int, batch: Batch, equity: EquityMarked) -> list[Event]:
         said: list[Event] = [*self._give_up_before(ts_ns), *self._observe(batch, equity)]
