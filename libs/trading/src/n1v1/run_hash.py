@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -74,14 +74,35 @@ class RunRecords:
         return cls(**{kind: tuple(_frozen(row) for row in content[kind]) for kind in _KINDS})
 
 
+@dataclass(frozen=True, slots=True)
+class RunHashes:
+    """run: SHA-256 over every row of every kind as sorted JSON lines.
+
+    by_kind: the same of each of decisions, orders, fills, equity: says where two runs part.
+    """
+
+    run: str
+    by_kind: Mapping[str, str]
+
+
+def hashes_of(records: RunRecords) -> RunHashes:
+    """Both at once, so that every row is written only once."""
+    run, by_kind = hashlib.sha256(), {}
+    for kind in _KINDS:
+        content = "".join(sorted(_lines(kind, getattr(records, kind)))).encode()
+        run.update(content)
+        by_kind[kind] = hashlib.sha256(content).hexdigest()
+    return RunHashes(run.hexdigest(), by_kind)
+
+
 def run_hash(records: RunRecords) -> str:
     """SHA-256 over every row of every kind as sorted JSON lines."""
-    return _sha256(line for kind in _KINDS for line in _lines(records, kind))
+    return hashes_of(records).run
 
 
-def hashes_by_kind(records: RunRecords) -> dict[str, str]:
+def hashes_by_kind(records: RunRecords) -> Mapping[str, str]:
     """One hash for each of decisions, orders, fills, equity: says where two runs part."""
-    return {kind: _sha256(_lines(records, kind)) for kind in _KINDS}
+    return hashes_of(records).by_kind
 
 
 def first_difference(one: RunRecords, other: RunRecords) -> str | None:
@@ -223,14 +244,23 @@ def _frozen(value: Any) -> Any:
 _KINDS = tuple(kind.name for kind in fields(RunRecords))
 
 
-def _lines(records: RunRecords, kind: str) -> list[str]:
-    rows = getattr(records, kind)
-    return sorted(json.dumps([kind, *row], ensure_ascii=False, separators=(",", ":")) for row in rows)
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _sha256(lines: Iterable[str]) -> str:
-    content = hashlib.sha256()
-    for line in lines:
-        content.update(line.encode())
-        content.update(b"\n")
-    return content.hexdigest()
+def _lines(kind: str, rows: Iterable[Any]) -> Iterable[str]:
+    """Each row with its kind as a line of JSON; no line is the beginning of another, so that they sort as rows do."""
+    if kind == "equity":
+        return _equity_lines(rows)
+    return (_as_json([kind, *row]) + "\n" for row in rows)
+
+
+def _equity_lines(rows: Iterable[EquityRow]) -> Iterator[str]:
+    """There is one for every bar time, so they are formatted by hand: a tenth of the time that json.dumps takes."""
+    quoted: dict[str, str] = {}
+    for ts_ns, cash, equity, positions in rows:
+        parts = []
+        for symbol, lots, mark in positions:
+            if symbol not in quoted:
+                quoted[symbol] = _as_json(symbol)
+            parts.append(f"[{quoted[symbol]},{lots},{mark}]")
+        yield f'["equity",{ts_ns},{cash},{equity},[{",".join(parts)}]]\n'

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from dataclasses import asdict, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from n1v1.events import (
     Action,
@@ -29,6 +32,16 @@ from n1v1.values import Liquidity, OrderType, Side, TimeInForce
 
 BUY, SELL = SignalId("ema:BTC-USD:100"), SignalId("ema:BTC-USD:200")
 ORDER = OrderId("o-1")
+
+
+INTS = st.integers(-(2**63), 2**63 - 1)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+FILL_ROWS = st.tuples(INTS, NAMES, NAMES, NAMES, INTS, INTS, INTS, INTS)
+EQUITY_ROWS = st.tuples(INTS, INTS, INTS, st.lists(st.tuples(NAMES, INTS, INTS), max_size=3).map(tuple))
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def signal(id_: SignalId, ts_ns: int, action: Action) -> SignalRaised:
@@ -138,6 +151,18 @@ def test_the_records_hold_every_decision_order_fill_and_mark() -> None:
 
 def test_the_hash_is_what_it_was_when_this_was_written() -> None:
     assert run_hash(from_events(RUN)) == "f4da20c17cfccd3ca045c952180c3638542f772cf82b02e0eea581dca2ccd354"
+
+
+@given(records=st.builds(RunRecords, fills=st.lists(FILL_ROWS).map(tuple), equity=st.lists(EQUITY_ROWS).map(tuple)))
+def test_the_hashes_are_those_of_the_rows_as_sorted_json_lines(records: RunRecords) -> None:
+    lines = {
+        kind: [json.dumps([kind, *row], ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows]
+        for kind, rows in (("fills", records.fills), ("equity", records.equity))
+    }
+    content = {kind: "".join(sorted(found)) for kind, found in lines.items()}
+    assert run_hash(records) == sha256(content["fills"] + content["equity"])
+    nothing = {"decisions": sha256(""), "orders": sha256("")}
+    assert hashes_by_kind(records) == nothing | {kind: sha256(text) for kind, text in content.items()}
 
 
 def test_repeated_and_reordered_events_give_the_same_hash() -> None:

@@ -24,7 +24,7 @@ from n1v1.performance import (
     round_trips,
     summary_of_marks,
 )
-from n1v1.run_hash import REFUSED, EquityRow, RunRecords, hashes_by_kind, run_hash
+from n1v1.run_hash import REFUSED, EquityRow, RunHashes, RunRecords, hashes_of
 from n1v1.simulation.assumptions import AssumptionCount
 from n1v1.values import Instrument, Purpose
 from n1v1_research.datasets import Dataset
@@ -119,13 +119,17 @@ class RunResult:
         counted = Counter(reason for *_, verdict, reason, _ in self.records.decisions if verdict == REFUSED)
         return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
-    @cached_property
+    @property
     def hash(self) -> str:
-        return run_hash(self.records)
+        return self._hashes.run
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        return self._hashes.by_kind
 
     @cached_property
-    def hashes(self) -> Mapping[str, str]:
-        return hashes_by_kind(self.records)
+    def _hashes(self) -> RunHashes:
+        return hashes_of(self.records)
 
     @cached_property
     def code(self) -> CodeVersion:
