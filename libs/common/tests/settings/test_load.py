@@ -325,10 +325,17 @@ def test_an_unknown_key_cannot_be_explained_and_a_section_lists_its_settings() -
 
 
 def test_every_setting_says_what_it_means() -> None:
+    from n1v1_common.settings.meanings import meaning_of
     from n1v1_common.settings.tree import fields
 
-    silent = [".".join(key) for key, field in fields().items() if not field.description]
-    assert silent == []
+    assert [".".join(key) for key in fields() if not meaning_of(key)] == []
+
+
+def test_a_meaning_is_the_docstring_below_the_setting_on_one_line() -> None:
+    settings = load((), {}, ())
+    assert settings.origin_of("bus.sync").meaning == (
+        "Whether JetStream syncs to disk before it acknowledges. On a single node only `always` survives a power cut."
+    )
 
 
 def test_settings_cannot_be_changed_after_they_were_built() -> None:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from n1v1_common.settings.errors import ConfigError
 from n1v1_common.settings.layers import Assignment, Layer, layers_of
+from n1v1_common.settings.meanings import meaning_of
 from n1v1_common.settings.model import Settings
 from n1v1_common.settings.problems import problems_of, unknown_key
 from n1v1_common.settings.tree import Key, dotted, fields, is_secret, sections
@@ -53,7 +54,12 @@ class Origin:
     source: str
     overrode: tuple[Assignment, ...]
     """What it was given before, strongest first; ends with the default."""
-    meaning: str
+
+    @property
+    def meaning(self) -> str:
+        """What the setting is for, on one line."""
+        key = tuple(self.key.split("."))
+        return meaning_of(key) if key in fields() else "A strategy's own parameter."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,8 @@ class Loaded:
         history = [Assignment(_shown(key, each.value), each.source) for each in given] + default
         if not history:
             raise ConfigError([f"{name}: no source sets this parameter"])
-        meaning = "A strategy's own parameter." if field is None else " ".join((field.description or "").split())
         value = _shown(key, _at(self.settings, key)) if field is not None else history[0].value
-        return Origin(name, value, history[0].source, tuple(history[1:]), meaning)
+        return Origin(name, value, history[0].source, tuple(history[1:]))
 
 
 def load(files: Sequence[Path], env: Mapping[str, str], overrides: Sequence[str]) -> Loaded:
