@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from n1v1.bars import BarRow, ClosedBar
+from n1v1.equity_rows import EquityRows
 from n1v1.events import (
     BarClosed,
     BarsComplete,
@@ -78,7 +80,7 @@ class Venue(Protocol):
 
     def cancel_list(self, account: str, symbol: str, client_order_id: str) -> Sequence[VenueReport]: ...
 
-    def advance(self, bars: tuple[BarClosed, ...]) -> Iterable[tuple[str, VenueReport]]: ...
+    def advance(self, bars: Sequence[ClosedBar]) -> Sequence[tuple[str, VenueReport]]: ...
 
 
 class Engine:
@@ -96,7 +98,10 @@ class Engine:
     ) -> None:
         self._account = account
         self._venue = venue
+        self._signals = signals
+        self._risk = risk
         self._execution = execution
+        self._portfolio = portfolio
         self._handlers: dict[str, Callable[[Event], Iterable[Event]]] = {
             "signals": signals.handle,
             "risk": risk.handle,
@@ -113,15 +118,53 @@ class Engine:
         for sequence, (close_ns, bars) in enumerate(steps, start=1):
             yield from self._step(close_ns, bars, sequence)
 
+    def play(self, bar_times: Iterable[tuple[BarRow, ...]], marks: EquityRows) -> Iterator[Event]:
+        """The same run for one who wants no watermarks: what happened, in order, and the account's marks in columns.
+
+        A watermark tells stages that cannot see one another that a bar time is complete. In one process a call that
+        has returned says as much, so here bars and equity are handed over by calls, in the order in which HEARS
+        passes them on, and only what happens is an event. A bar time at which nothing happens makes none.
+        """
+        venue, signals, risk = self._venue, self._signals, self._risk
+        execution, portfolio = self._execution, self._portfolio
+        changes = -1
+        for bars in bar_times:
+            ts_ns = bars[0].ts_ns
+            reports = venue.advance(bars)
+            if reports:
+                yield from self._tell(self._reported(reports))
+            raised = signals.decide(bars)
+            if raised:
+                yield from raised
+            execution.move_market(ts_ns)
+            equity = portfolio.mark(bars)
+            if portfolio.changes != changes:
+                changes = portfolio.changes
+                marks.hold(cash=portfolio.cash, lots=portfolio.lots)
+                risk.take_over(portfolio.marked(bars_complete(ts_ns, bars, 0)))
+            marks.add(ts_ns, equity, portfolio.marks.values())
+            decided = risk.decide(ts_ns, bars, equity, raised)
+            if decided:
+                yield from self._tell(decided)
+            if reports or decided:
+                execution.forget_old_orders()
+
     def _step(self, close_ns: int, bars: tuple[BarClosed, ...], sequence: int) -> Iterator[Event]:
-        reports = [report for _, report in self._venue.advance(bars)]
-        happened = self._carry_out(self._execution.report(*reports)) if reports else ()
-        queue: deque[Event] = deque([*happened, *bars, bars_complete(close_ns, bars, sequence)])
+        reports = self._venue.advance(bars)
+        happened = self._reported(reports) if reports else ()
+        return self._tell([*happened, *bars, bars_complete(close_ns, bars, sequence)])
+
+    def _tell(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Let everybody hear these events, and those that follow from them, one after the other."""
+        queue = deque(events)
         while queue:
             event = queue.popleft()
             yield event
             for stage in self._hearers.get(type(event), ()):
                 queue.extend(self._handlers[stage](event))
+
+    def _reported(self, reports: Sequence[tuple[str, VenueReport]]) -> Iterator[Event]:
+        return self._carry_out(self._execution.report(*(report for _, report in reports)))
 
     def _execute(self, event: Event) -> list[Event]:
         """Let execution decide, carry out its commands at the venue, and feed the answers back."""
@@ -142,7 +185,7 @@ class Engine:
                 return [self._venue.submit(self._account, command)]
 
 
-def bars_complete(close_ns: int, bars: tuple[BarClosed, ...], sequence: int) -> BarsComplete:
+def bars_complete(close_ns: int, bars: Sequence[ClosedBar], sequence: int) -> BarsComplete:
     """The watermark after the bars of one close time. `sequence` counts bar times from 1."""
     return BarsComplete(
         id=f"bars:{close_ns}",

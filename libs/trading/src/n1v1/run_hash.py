@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from n1v1.equity_rows import EquityRow
 from n1v1.events import (
     EquityMarked,
     Event,
@@ -40,9 +41,6 @@ The legs of an approved entry are orders as well, whatever became of the entry; 
 """
 FillRow = tuple[int, str, str, str, int, int, int, int]
 """ts_ns, order id, trade id, side, lots, ticks, value, fee"""
-EquityRow = tuple[int, int, int, tuple[tuple[str, int, int], ...]]
-"""ts_ns, cash, equity, positions as (symbol, lots, mark in ticks)"""
-
 PENDING = "PENDING"
 APPROVED = "APPROVED"
 REFUSED = "REFUSED"
@@ -66,7 +64,7 @@ class RunRecords:
     decisions: tuple[DecisionRow, ...] = ()
     orders: tuple[OrderRow, ...] = ()
     fills: tuple[FillRow, ...] = ()
-    equity: tuple[EquityRow, ...] = ()
+    equity: Sequence[EquityRow] = ()
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunRecords:
@@ -131,12 +129,15 @@ def order_state(*, lots: int, filled_lots: int, heard: Set[str]) -> str:
     return next((word for word in ("ACCEPTED", "UNKNOWN", "SUBMITTED") if word in heard), APPROVED)
 
 
-def from_events(events: Iterable[Event]) -> RunRecords:
-    """The records of one account's run, from its events in any order; repeated events count once."""
+def from_events(events: Iterable[Event], equity: Sequence[EquityRow] | None = None) -> RunRecords:
+    """The records of one account's run, from its events in any order; repeated events count once.
+
+    equity: the marks of the account, when they are kept apart; they are then read after the last event.
+    """
     collected = _Collected()
     for event in events:
         collected.hear(event)
-    return collected.records()
+    return collected.records(equity)
 
 
 @dataclass(slots=True)
@@ -180,12 +181,12 @@ class _Collected:
     def _order(self, order_id: str) -> _Order:
         return self.orders.setdefault(order_id, _Order())
 
-    def records(self) -> RunRecords:
+    def records(self, equity: Sequence[EquityRow] | None) -> RunRecords:
         return RunRecords(
             decisions=tuple(decision_row(s, self.verdicts.get(s.id)) for s in self.signals.values()),
             orders=tuple(self._order_rows()),
             fills=tuple(fill_row(fill) for fill in self.fills.values()),
-            equity=tuple(equity_row(mark) for mark in self.marks.values()),
+            equity=tuple(map(equity_row, self.marks.values())) if equity is None else equity,
         )
 
     def _order_rows(self) -> Iterable[OrderRow]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
+from n1v1.bars import BarRow
+from n1v1.equity_rows import EquityRows
 from n1v1.errors import StrategyError
-from n1v1.events import BarsComplete, Event, OrderSubmitted
+from n1v1.events import Event, OrderSubmitted
 from n1v1.execution.stage import Execution
 from n1v1.pipeline import Engine
 from n1v1.portfolio.stage import Portfolio
@@ -14,6 +17,7 @@ from n1v1.run_hash import from_events
 from n1v1.signals.stage import Signals
 from n1v1.simulation.venue import SimulatedVenue
 from n1v1.values import Purpose
+from n1v1_research.backtest.bar_times import bar_times
 from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.backtest.engines import Played, Progress
 from n1v1_research.datasets import Dataset
@@ -26,7 +30,8 @@ def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> 
     """Raises StrategyError when a strategy raises."""
     run = _Assembled(configuration, dataset, notes=False)
     purposes: dict[str, Purpose] = {}
-    records = from_events(_noting(run.events(), purposes, progress))
+    marks = EquityRows()
+    records = from_events(_noting(run.happenings(marks, progress), purposes), marks)
     return Played(records=records, purposes=purposes, decided=run.venue.assumptions())
 
 
@@ -48,7 +53,7 @@ class _Assembled:
         self._signals = Signals(
             instances=configuration.instances, instruments=instruments, timeframe=dataset.timeframe, notes=notes
         )
-        self._steps = dataset.steps()
+        self._dataset = dataset
         self._engine = Engine(
             account=account,
             venue=self.venue,
@@ -60,18 +65,33 @@ class _Assembled:
 
     def events(self) -> Iterator[Event]:
         """Once."""
-        for event in self._engine.run(self._steps):
-            if self._signals.failures:
-                instance, symbol, error = self._signals.failures[0]
-                raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
+        for event in self._engine.run(self._dataset.steps()):
+            self._refuse_failures()
             yield event
 
+    def happenings(self, marks: EquityRows, progress: Progress) -> Iterator[Event]:
+        """Once. The same without watermarks; the equity of every bar time goes to `marks`."""
+        yield from self._engine.play(self._watched(progress), marks)
+        self._refuse_failures()
 
-def _noting(happening: Iterable[Event], purposes: dict[str, Purpose], progress: Progress) -> Iterator[Event]:
-    """The same events; fills `purposes` by order id on the way and tells the progress."""
+    def _watched(self, progress: Progress) -> Iterator[tuple[BarRow, ...]]:
+        """The bar times; between them, now and then, somebody looks."""
+        times, done = bar_times(self._dataset), 0
+        while some := tuple(islice(times, TELLS_EVERY)):
+            yield from some
+            self._refuse_failures()
+            done += len(some)
+            progress(done)
+
+    def _refuse_failures(self) -> None:
+        if self._signals.failures:
+            instance, symbol, error = self._signals.failures[0]
+            raise StrategyError(f"{instance} on {symbol} raised {type(error).__name__}: {error}") from error
+
+
+def _noting(happening: Iterable[Event], purposes: dict[str, Purpose]) -> Iterator[Event]:
+    """The same events; fills `purposes` by order id on the way."""
     for event in happening:
         if isinstance(event, OrderSubmitted):
             purposes[event.order_id] = event.purpose
-        elif isinstance(event, BarsComplete) and event.sequence % TELLS_EVERY == 0:
-            progress(event.sequence)
         yield event

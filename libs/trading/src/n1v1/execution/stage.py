@@ -100,6 +100,10 @@ class Execution:
             case _:
                 return Outcome()
 
+    def move_market(self, ts_ns: int) -> None:
+        """The bars and fills of that time are out, for a driver that needs no watermark to know it."""
+        self._market_ns = self._fills_complete_ns = ts_ns
+
     # --- sending -------------------------------------------------------------------------------------------------
 
     def _take(self, approved: OrderApproved) -> Outcome:
@@ -341,7 +345,7 @@ class Execution:
         if decisions is None or self._is_unsettled:
             return ()
         self._decisions = None
-        self._forget_old_orders()
+        self.forget_old_orders()
         return (
             OrdersComplete(
                 id=f"orders:{self._account}:{decisions.ts_ns}",
@@ -361,7 +365,8 @@ class Execution:
             for order in self._orders.values()
         )
 
-    def _forget_old_orders(self) -> None:
+    def forget_old_orders(self) -> None:
+        """Called when a bar time is over: of what is closed, keep only what a late answer may still concern."""
         closed = [order_id for order_id, order in self._orders.items() if not order.state.is_open]
         for order_id in closed[:-CLOSED_KEPT]:
             del self._orders[order_id]

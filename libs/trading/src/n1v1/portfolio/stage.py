@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from n1v1.bars import ClosedBar
 from n1v1.events import (
     BarClosed,
     BarsComplete,
@@ -31,7 +32,7 @@ class Portfolio:
         self._initial_cash = initial_cash
         self._cash = initial_cash
         self._fees = 0
-        self._peak = initial_cash
+        self._equity = self._peak = initial_cash
         self._positions: dict[str, Position] = {}
         self._marks: dict[str, int] = {}
         self._marks_to_come: dict[int, dict[str, int]] = {}
@@ -39,7 +40,28 @@ class Portfolio:
         self._fills_ns = -1
         self._marked_ns = -1
         self._deposited = False
-        self._transactions: list[Transaction] = []
+        self._opening: list[Transaction] = []
+        self._unposted: list[OrderFilled] = []
+        self._changes = 0
+
+    @property
+    def cash(self) -> int:
+        return self._cash
+
+    @property
+    def marks(self) -> Mapping[str, int]:
+        """The last close of every symbol that had a bar, in ticks, in the order of their first bars."""
+        return self._marks
+
+    @property
+    def lots(self) -> dict[str, int]:
+        """What is held, for every symbol that is marked and in that order."""
+        return {symbol: self._lots(symbol) for symbol in self._marks}
+
+    @property
+    def changes(self) -> int:
+        """Counts fills and symbols: as long as it stays, cash, lots and the symbols that are marked stay as they are."""
+        return self._changes + len(self._marks)
 
     def handle(self, event: Event) -> list[Event]:
         match event:
@@ -59,17 +81,19 @@ class Portfolio:
 
     def take_transactions(self) -> list[Transaction]:
         """Ledger transactions since the last call, in order."""
-        taken, self._transactions = self._transactions, []
-        return taken
+        fills, self._unposted = self._unposted, []
+        posted = [ledger.fill(filled, self._instruments[filled.symbol]) for filled in fills]
+        opening, self._opening = self._opening, []
+        return [*opening, *posted]
 
     def _on_fill(self, filled: OrderFilled) -> PositionChanged:
-        instrument = self._instruments[filled.symbol]
         sign = filled.side.sign
         position = self._positions.setdefault(filled.symbol, Position())
         book_trade(position, lots=sign * filled.lots, value=sign * filled.value, fee=filled.fee)
         self._cash -= sign * filled.value + filled.fee
         self._fees += filled.fee
-        self._post(ledger.fill(filled, instrument))
+        self._changes += 1
+        self._post(filled)
         return PositionChanged(
             id=f"position:{filled.fill_id}",
             ts_ns=filled.ts_ns,
@@ -83,24 +107,44 @@ class Portfolio:
             fees=position.fees,
         )
 
-    def _post(self, transaction: Transaction) -> None:
+    def _post(self, filled: OrderFilled) -> None:
         if not self._deposited:
             currency = next(iter(self._instruments.values())).quote
-            opening = ledger.deposit(self._account, currency, self._initial_cash, ts_ns=transaction.ts_ns)
-            self._transactions.append(opening)
+            self._opening = [ledger.deposit(self._account, currency, self._initial_cash, ts_ns=filled.ts_ns)]
             self._deposited = True
-        self._transactions.append(transaction)
+        self._unposted.append(filled)
 
     def _mark_what_is_ready(self) -> list[Event]:
         """Mark every bar time that has both its bars and its fills, oldest first."""
         ready = sorted(time for time in self._bars if time <= self._fills_ns)
         return [self._mark(self._bars.pop(time)) for time in ready]
 
+    def mark(self, bars: Sequence[ClosedBar]) -> int:
+        """Mark the account at all bars of one time, whose fills have been heard, and answer its equity."""
+        marks = self._marks
+        for bar in bars:
+            marks[bar.symbol] = bar.close
+        self._marked_ns = self._fills_ns = bars[0].ts_ns
+        return self._value_account()
+
     def _mark(self, bars: BarsComplete) -> EquityMarked:
         self._marks.update(self._marks_to_come.pop(bars.ts_ns, {}))
         self._marked_ns = bars.ts_ns
-        equity = self._cash + sum(self._value(symbol) for symbol in self._positions)
-        self._peak = max(self._peak, equity)
+        self._value_account()
+        return self.marked(bars)
+
+    def _value_account(self) -> int:
+        equity = self._cash
+        for symbol, position in self._positions.items():
+            if position.lots:
+                equity += self._value(symbol)
+        self._equity = equity
+        if equity > self._peak:
+            self._peak = equity
+        return equity
+
+    def marked(self, bars: BarsComplete) -> EquityMarked:
+        """The last marks. bars: the watermark that they follow from."""
         symbols = sorted(set(self._marks) | set(self._positions))
         return EquityMarked(
             id=f"equity:{self._account}:{bars.ts_ns}",
@@ -109,7 +153,7 @@ class Portfolio:
             correlation_id=bars.correlation_id,
             account=self._account,
             cash=self._cash,
-            equity=equity,
+            equity=self._equity,
             peak=self._peak,
             fees=self._fees,
             positions=tuple((symbol, self._lots(symbol), self._marks.get(symbol, 0)) for symbol in symbols),
@@ -146,4 +190,4 @@ class Portfolio:
         self._bars = {entry.ts_ns: entry for entry in bars}
         self._fills_ns, self._marked_ns = saved["fills_ns"], saved["marked_ns"]
         self._deposited = saved["deposited"]
-        self._transactions = []
+        self._opening, self._unposted = [], []

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from n1v1 import ids
+from n1v1.bars import BarRow, ClosedBar
 from n1v1.errors import N1v1Error
 from n1v1.events import (
     Action,
@@ -66,6 +67,21 @@ class Batch:
     bars: dict[str, BarClosed] = field(default_factory=dict)
     has_bars: bool = False
     equity: EquityMarked | None = None
+
+
+class Moment(NamedTuple):
+    """A bar time whose equity is known: what its `EquityMarked` is called, without the event."""
+
+    account: str
+    ts_ns: int
+
+    @property
+    def id(self) -> str:
+        return f"equity:{self.account}:{self.ts_ns}"
+
+    @property
+    def correlation_id(self) -> str:
+        return f"@{self.ts_ns // 1_000_000_000}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +241,30 @@ class Risk:
         )
         return said
 
+    def take_over(self, equity: EquityMarked) -> None:
+        """Take over portfolio's word on the account, before the first `decide` and after every fill."""
+        self._mark(equity)
+
+    def decide(
+        self, ts_ns: int, bars: Sequence[ClosedBar], equity: int, signals: Sequence[SignalRaised]
+    ) -> Sequence[Event]:
+        """As a batch that is complete is decided, for a driver that knows it without watermarks.
+
+        bars, equity: of this bar time; its fills have been heard, and portfolio's word on them was taken over.
+        """
+        self._decided_ns = ts_ns
+        for bar in bars:
+            symbol = self._symbols[bar.symbol]
+            symbol.mark_ticks = bar.close
+            if self._needs_bars:
+                self._observe_bar(symbol, bar)
+        moment = Moment(self._account, ts_ns)
+        said = self._observe_equity(moment, equity)
+        if self._limits.max_bars_held or self._state.breaker_state:
+            said += self._closings(moment)
+        said += map(self._verdict, sorted(signals, key=self._priority))
+        return said
+
     def _give_up_before(self, ts_ns: int) -> list[Event]:
         """A bar time that was overtaken is never decided: whatever was signalled in it is refused."""
         overtaken = sorted(time for time in self._batches if time < ts_ns)
@@ -237,23 +277,27 @@ class Risk:
         for symbol in sorted(batch.bars):
             if symbol in self._symbols:
                 self._observe_bar(self._symbols[symbol], batch.bars[symbol])
+        return self._observe_equity(equity, equity.equity)
+
+    def _observe_equity(self, moment: EquityMarked | Moment, equity: int) -> list[Event]:
         trips, was_open = self._state.trip_count, breaker.breaker_is_open(self._state)
-        breaker.observe_equity(self._limits, self._state, equity.equity, equity.ts_ns)
+        breaker.observe_equity(self._limits, self._state, equity, moment.ts_ns)
         is_open = breaker.breaker_is_open(self._state)
         if self._limits.max_exposure_ppb:
             self._state.exposure = sum(
                 accounts.symbol_exposure(record, self._instruments[symbol]) for symbol, record in self._symbols.items()
             )
         if self._state.trip_count != trips:
-            return [self._set_breaker(equity, self._trip_reason(), open_=True, actor="risk")]
+            return [self._set_breaker(moment, self._trip_reason(), open_=True, actor="risk")]
         if was_open and not is_open:
-            return [self._set_breaker(equity, "the account has recovered", open_=False, actor="risk")]
+            return [self._set_breaker(moment, "the account has recovered", open_=False, actor="risk")]
         return []
 
-    def _observe_bar(self, symbol: Record, bar: BarClosed) -> None:
+    def _observe_bar(self, symbol: Record, bar: ClosedBar) -> None:
         market.observe_bar(self._limits, self._state, symbol, bar.open, bar.high, bar.low, bar.close, bar.volume)
         if self._watch.is_on:
-            seen = self._watch.observe(bar, self._instruments[bar.symbol])
+            event = bar.event() if isinstance(bar, BarRow) else bar
+            seen = self._watch.observe(event, self._instruments[bar.symbol])
             market.take_severity(self._limits, self._state, symbol, seen)
 
     def _mark(self, equity: EquityMarked) -> None:
@@ -331,7 +375,7 @@ class Risk:
             return []
         return [self._set_breaker(command, command.reason, open_=command.open, actor=command.actor)]
 
-    def _set_breaker(self, cause: Event, reason: str, *, open_: bool, actor: str) -> BreakerChanged:
+    def _set_breaker(self, cause: Event | Moment, reason: str, *, open_: bool, actor: str) -> BreakerChanged:
         self._breaker = reason if open_ else None
         self._breaker_version += 1
         return BreakerChanged(
@@ -345,7 +389,7 @@ class Risk:
             actor=actor,
         )
 
-    def _closings(self, equity: EquityMarked) -> list[Event]:
+    def _closings(self, moment: EquityMarked | Moment) -> list[Event]:
         """Positions that we close ourselves: in an emergency all, else those that were held for long enough.
 
         What cannot be ordered now, such as less than the venue accepts, is looked at again at the next bar time.
@@ -362,15 +406,15 @@ class Risk:
                 continue
             instrument = self._instruments[symbol]
             if limits.decide_closing(record, instrument, purpose, self._decision) == 0:
-                orders.append(self._approve(self._own_cause(equity, symbol, purpose)))
+                orders.append(self._approve(self._own_cause(moment, symbol, purpose)))
         return orders
 
-    def _own_cause(self, equity: EquityMarked, symbol: str, purpose: int) -> Cause:
+    def _own_cause(self, moment: EquityMarked | Moment, symbol: str, purpose: int) -> Cause:
         return Cause(
-            ts_ns=equity.ts_ns,
-            cause_id=equity.id,
-            correlation_id=ids.correlation_id(symbol, equity.ts_ns),
-            signal_id=ids.signal_id(OWN_SIGNALS[purpose], symbol, equity.ts_ns),
+            ts_ns=moment.ts_ns,
+            cause_id=moment.id,
+            correlation_id=ids.correlation_id(symbol, moment.ts_ns),
+            signal_id=ids.signal_id(OWN_SIGNALS[purpose], symbol, moment.ts_ns),
             instance=self._entered_by.get(symbol, OWN_SIGNALS[purpose]),
             symbol=symbol,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from n1v1 import ids
+from n1v1.bars import ClosedBar
 from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed, BarsComplete, Event, Note, SignalRaised, SignalsComplete
 from n1v1.strategies import registry
@@ -69,16 +70,26 @@ class Signals:
 
     def handle(self, event: Event) -> list[Event]:
         if isinstance(event, BarClosed):
-            return self._on_bar(event)
+            raised = self._on_bar(event)
+            self._raised += len(raised)
+            return [*raised]
         if isinstance(event, BarsComplete) and event.ts_ns > self._completed_ns:
             return [self._complete(event)]
         return []
 
-    def _on_bar(self, bar: BarClosed) -> list[Event]:
+    def decide(self, bars: Sequence[ClosedBar]) -> list[SignalRaised]:
+        """The signals of a whole bar time, for a driver that needs no watermark to know that they are all."""
+        raised = self._on_bar(bars[0]) if len(bars) == 1 else [signal for bar in bars for signal in self._on_bar(bar)]
+        if self._notes:
+            self._notes = []
+        self._completed_ns = bars[0].ts_ns
+        return raised
+
+    def _on_bar(self, bar: ClosedBar) -> list[SignalRaised]:
         if bar.timeframe != self._timeframe or bar.ts_ns <= self._last_bar_ns.get(bar.symbol, -1):
             return []
         self._last_bar_ns[bar.symbol] = bar.ts_ns
-        signals: list[Event] = []
+        signals: list[SignalRaised] = []
         for instance, runner in self._runners_of.get(bar.symbol, ()):
             verdict = self._ask(instance, runner, bar)
             if verdict.action is not None:
@@ -86,10 +97,9 @@ class Signals:
             elif self._explains:
                 note = Note(instance=instance, symbol=bar.symbol, reason=verdict.reason, values=verdict.values)
                 self._notes.append(note)
-        self._raised += len(signals)
         return signals
 
-    def _ask(self, instance: str, runner: Runner, bar: BarClosed) -> Verdict:
+    def _ask(self, instance: str, runner: Runner, bar: ClosedBar) -> Verdict:
         if self._stopped and (stopped := self._stopped.get((instance, bar.symbol))) is not None:
             return Verdict(None, 0.0, stopped)
         try:
@@ -132,7 +142,7 @@ class Signals:
         self._last_bar_ns = {symbol: int(time) for symbol, time in saved["last_bar_ns"].items()}
 
 
-def _signal(instance: str, bar: BarClosed, verdict: Verdict) -> SignalRaised:
+def _signal(instance: str, bar: ClosedBar, verdict: Verdict) -> SignalRaised:
     assert verdict.action is not None
     return SignalRaised(
         id=ids.signal_id(instance, bar.symbol, bar.ts_ns),

@@ -27,9 +27,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
+from n1v1.bars import ClosedBar
 from n1v1.errors import InvalidData, InvalidValue
 from n1v1.events import (
-    BarClosed,
     SubmitOrder,
     SubmitOrderList,
     VenueAccepted,
@@ -137,7 +137,7 @@ class SimulatedVenue:
         self._after_change(account, market, book)
         return sorted(reports, key=lambda report: report.client_order_id != client_order_id)
 
-    def advance(self, bars: Sequence[BarClosed]) -> list[AccountReport]:
+    def advance(self, bars: Sequence[ClosedBar]) -> list[AccountReport]:
         """Match everything open against the bars that close at one time, and move the clock there.
 
         Raises InvalidData, with nothing changed, when the bars do not close together, do not follow the last
@@ -312,7 +312,7 @@ class SimulatedVenue:
 
     # --- matching ------------------------------------------------------------------------------------------
 
-    def _checked_close(self, bars: Sequence[BarClosed]) -> int:
+    def _checked_close(self, bars: Sequence[ClosedBar]) -> int:
         if not bars:
             raise InvalidData("the venue cannot advance without a bar")
         close_ns = bars[0].ts_ns
@@ -330,7 +330,7 @@ class SimulatedVenue:
             raise InvalidData(f"two bars of one symbol close at {close_ns}")
         return close_ns
 
-    def _match(self, market: SymbolMarket, bar: BarClosed) -> Iterator[AccountReport]:
+    def _match(self, market: SymbolMarket, bar: ClosedBar) -> Iterator[AccountReport]:
         """Match every account that has orders of this symbol, in the order in which they first had one."""
         _load_bar(self._bar, bar)
         open_budget(self._bar, self._rules, self._budget)
@@ -445,7 +445,7 @@ def _accepted(order: VenueOrder) -> VenueAccepted:
     )
 
 
-def _load_bar(record: Record, bar: BarClosed) -> None:
+def _load_bar(record: Record, bar: ClosedBar) -> None:
     record.open = bar.open
     record.high = bar.high
     record.low = bar.low

@@ -14,8 +14,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from n1v1.bars import ClosedBar
 from n1v1.errors import InvalidValue, StrategyError, nearest
-from n1v1.events import NO_WISH, Action, BarClosed, Wish
+from n1v1.events import NO_WISH, Action, Wish
 from n1v1.kernels import Record, load_record, new_record, store_record
 from n1v1.values import Instrument, nearest_ppb
 
@@ -56,7 +57,7 @@ Explanation = tuple[str, tuple[tuple[str, float], ...]]
 class Runner(Protocol):
     """One instance on one symbol. `save` and `load` carry everything the next verdict depends on."""
 
-    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
+    def on_bar(self, bar: ClosedBar, explain: bool = True) -> Verdict:
         """Advance by one closed bar.
 
         explain: whether somebody wants to know why there is no signal, and the numbers behind the verdict. Without it
@@ -180,7 +181,7 @@ class CompiledRunner:
         self._bar: Record = new_record(BAR)
         self._answers = {signal: _answer(strategy, params, signal) for signal in ACTIONS}
 
-    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
+    def on_bar(self, bar: ClosedBar, explain: bool = True) -> Verdict:
         self._see(bar)
         signal = self._strategy.on_bar(self._params, self._state, self._bar)
         if signal == NO_SIGNAL:
@@ -193,7 +194,7 @@ class CompiledRunner:
     def _explanation(self, signal: int) -> Explanation:
         return self._strategy.explain(self._params, self._state, signal)
 
-    def _see(self, bar: BarClosed) -> None:
+    def _see(self, bar: ClosedBar) -> None:
         price = self._instrument.price_float
         seen = self._bar
         seen.open, seen.high, seen.low, seen.close = (

@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from n1v1.bars import ClosedBar
 from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import BarClosed
 from n1v1.kernels import Record, new_record
@@ -74,7 +75,7 @@ class ClassicRunner:
             name: HigherWindow(higher_ns(name, timeframe), history_bars) for name in getattr(strategy, "timeframes", ())
         }
 
-    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
+    def on_bar(self, bar: ClosedBar, explain: bool = True) -> Verdict:
         close = self._see(bar)
         try:
             answer = _finished(self._ask(bar))
@@ -87,7 +88,7 @@ class ClassicRunner:
             self._strategy.count_signals(1)
         return verdict
 
-    def _see(self, bar: BarClosed) -> float:
+    def _see(self, bar: ClosedBar) -> float:
         price = self._instrument.price_float
         prices = (price(bar.open), price(bar.high), price(bar.low), price(bar.close))
         volume = self._instrument.quantity_float(bar.volume)
@@ -96,7 +97,7 @@ class ClassicRunner:
             higher.hear(Bar(*prices, volume, bar.ts_ns, bar.symbol))
         return prices[-1]
 
-    def _ask(self, bar: BarClosed) -> Any:
+    def _ask(self, bar: ClosedBar) -> Any:
         strategy = self._strategy
         if isinstance(strategy, BaseStrategy):
             strategy.bar_close_ms = bar.ts_ns // NS_PER_MS

@@ -21,8 +21,9 @@ from typing import Any, ClassVar, get_type_hints
 
 import numpy as np
 
+from n1v1.bars import ClosedBar
 from n1v1.errors import InvalidValue, StrategyError, nearest
-from n1v1.events import NO_WISH, Action, BarClosed, Wish
+from n1v1.events import NO_WISH, Action, Wish
 from n1v1.kernels import Record, new_record
 from n1v1.strategies.aggregate import AGGREGATE, aggregate, higher_ns
 from n1v1.strategies.bar import Bar
@@ -225,7 +226,7 @@ class PythonRunner:
         }
         strategy.higher = dict.fromkeys(strategy.timeframes)
 
-    def on_bar(self, bar: BarClosed, explain: bool = True) -> Verdict:
+    def on_bar(self, bar: ClosedBar, explain: bool = True) -> Verdict:
         scale = self._price_scale
         seen = _new_bar(
             Bar,
