@@ -80,7 +80,8 @@ class Dataset:
         return tuple(instrument.symbol for instrument in self.instruments)
 
     def instrument(self, symbol: str) -> Instrument:
-        return next(instrument for instrument in self.instruments if instrument.symbol == symbol)
+        """Raises KeyError for a symbol that the dataset does not have."""
+        return self._instruments[symbol]
 
     def steps(self) -> Iterator[tuple[int, tuple[BarClosed, ...]]]:
         """Every close time that has a bar, oldest first, with its bars sorted by symbol."""
@@ -95,6 +96,10 @@ class Dataset:
         """Every close time that has a bar, oldest first, in nanoseconds UTC."""
         closes = [bars.close_ns for bars in self._columns.values()]
         return reduce(np.union1d, closes, np.empty(0, dtype=np.int64))
+
+    @cached_property
+    def _instruments(self) -> dict[str, Instrument]:
+        return {instrument.symbol: instrument for instrument in self.instruments}
 
     @cached_property
     def _columns(self) -> dict[str, Bars]:

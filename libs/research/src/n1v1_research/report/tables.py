@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from html import escape
+
+import numpy as np
 
 from n1v1.performance import RoundTrip
 from n1v1.simulation.assumptions import Assumption, AssumptionCount
 from n1v1.values import Side
 from n1v1_research.report.monthly import YearOfReturns
 from n1v1_research.results.costs import Costs
-from n1v1_research.results.moments import minute_text
+from n1v1_research.results.moments import minute_texts
 from n1v1_research.results.result import RunResult
 from n1v1_research.results.sensitivity import CostRun
 
@@ -118,8 +121,11 @@ def trades_table(result: RunResult) -> str:
         return "<p class='empty'>No position was closed.</p>"
     columns = ("#", "Symbol", "Side", "Entry", "Exit", "Ended by", "Quantity", "Entry price", "Exit price", "Fees")
     head = "".join(f"<th>{column}</th>" for column in (*columns, "P&amp;L", ""))
-    newest = list(enumerate(result.trips, start=1))[-TRADES_SHOWN:]
-    rows = "".join(_trade(result, n, trip) for n, trip in reversed(newest))
+    newest = result.trips[-TRADES_SHOWN:][::-1]
+    numbers = range(len(result.trips), 0, -1)
+    entries = minute_texts(np.array([trip.entry_ns for trip in newest]))
+    exits = minute_texts(np.array([trip.exit_ns for trip in newest]))
+    rows = "".join(map(partial(_trade, result), numbers, newest, entries, exits))
     return f"<table class='trades'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -230,7 +236,7 @@ def _heat(fraction: float | None, *, total: bool = False) -> str:
     return f"<td class='{kind}{_tone(fraction)}' style='--heat:{depth:.0f}%'>{100 * fraction:+.1f}</td>"
 
 
-def _trade(result: RunResult, n: int, trip: RoundTrip) -> str:
+def _trade(result: RunResult, n: int, trip: RoundTrip, entry: str, exit_: str) -> str:
     instrument = result.instrument(trip.symbol)
     quantity = instrument.quantity(trip.lots)
 
@@ -241,7 +247,7 @@ def _trade(result: RunResult, n: int, trip: RoundTrip) -> str:
     cells = (
         f"<td class='dim'>{n}</td><td>{escape(trip.symbol)}</td>"
         f"<td>{'Long' if trip.side is Side.BUY else 'Short'}</td>"
-        f"<td>{minute_text(trip.entry_ns)}</td><td>{minute_text(trip.exit_ns)}</td>"
+        f"<td>{entry}</td><td>{exit_}</td>"
         f"<td>{escape(result.purpose_of(trip.exit_order_id).replace('_', ' ').lower())}</td>"
         f"<td class='n'>{quantity.normalize():f}</td>"
         f"<td class='n'>{average_price(trip.entry_value):,}</td>"

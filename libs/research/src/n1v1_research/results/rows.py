@@ -34,6 +34,12 @@ class Table:
     def rows(self) -> Iterable[tuple[Any, ...]]:
         return zip(*self.columns.values(), strict=True)
 
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether every column holds amounts, times or floats."""
+        rest = (values for name, values in self.columns.items() if name not in self.decimals | self.times)
+        return all(type(value) is float for values in rest for value in values)
+
 
 def tables_of(result: RunResult) -> list[Table]:
     return [trades(result), orders(result), fills(result), equity(result), decisions(result)]
