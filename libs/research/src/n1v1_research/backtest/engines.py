@@ -38,6 +38,7 @@ class Engine(Protocol):
 
 # name: where it is, as module:function. The first is the default. Imported when it is used: a compiler takes a while.
 ENGINES = {
+    "scan": "n1v1_research.scan.engine:play",
     "pipeline": "n1v1_research.backtest.pipeline:play",
 }
 DEFAULT_ENGINE = next(iter(ENGINES))

@@ -26,13 +26,14 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "n1v1"
 
 
-def keep_between_processes(dispatcher: Any, sources: Iterable[str], layouts: Iterable[Any], folder: Path) -> None:
+def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Iterable[str], folder: Path) -> None:
     """Load the code of `dispatcher` from `folder` if it is there, and store it once it was compiled.
 
-    sources: the files of every function that it is made of. layouts: of the records in it. Without a
+    sources: the files of every function that it is made of. facts: whatever
+    else decides what it does. Without a
     writable folder it is compiled each time.
     """
-    place = folder / "compiled" / _digest(sources, layouts)
+    place = folder / "compiled" / _digest(sources, facts)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -40,8 +41,8 @@ def keep_between_processes(dispatcher: Any, sources: Iterable[str], layouts: Ite
     dispatcher._cache = _cache_in(place)(dispatcher.py_func)
 
 
-def _digest(sources: Iterable[str], layouts: Iterable[Any]) -> str:
-    content = hashlib.sha256(repr([layout.descr for layout in layouts]).encode())
+def _digest(sources: Iterable[str], facts: Iterable[str]) -> str:
+    content = hashlib.sha256("\n".join(facts).encode())
     for path in sorted(set(sources)):
         content.update(Path(path).read_bytes())
         content.update(b"\0")

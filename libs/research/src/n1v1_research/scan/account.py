@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from n1v1.kernels import Record, kernel
+from n1v1.kernels import Record
 from n1v1.risk.account import ENTRY, FLATTEN, PURPOSES, TIME_EXIT, book_fill, release, reserve, symbol_exposure
 from n1v1.risk.breaker import must_flatten, observe_equity
 from n1v1.risk.limits import decide, decide_closing, reduces
@@ -28,11 +28,12 @@ from n1v1.simulation.records import (
     OPEN,
     PENDING,
     STOP,
+    TOUCHED,
     TRAILING_STOP,
     UNLIMITED,
 )
 from n1v1.values import Purpose
-from n1v1_research.compiled.kernels import compiled_driver
+from n1v1_research.compiled.kernels import compiled_driver, inlined
 from n1v1_research.scan.layouts import REJECTED
 
 STOP_LOSS = PURPOSES.index(Purpose.STOP_LOSS)
@@ -87,21 +88,25 @@ class Columns(NamedTuple):
 
 @cache
 def account_pass() -> Any:
-    """(run, columns, step_ns, signals, decisions, equity) -> whether there was room for all orders and fills.
+    """(run, columns, at, step_ns, signals, decisions, equity) -> whether there was room for all orders and fills.
 
-    Everything else is written into the arguments.
+    at: the first row of each symbol. Everything else is written into the arguments.
     """
-    return compiled_driver(_account, "all", {}, sources=(_match, _decide_signals))
+    return compiled_driver(_account, "all", {}, allocates=False)
 
 
-def _account(run, columns, step_ns, signals, decisions, equity):  # type: ignore[no-untyped-def]  # compiled
+def _account(run, columns, at, step_ns, signals, decisions, equity):  # type: ignore[no-untyped-def]  # compiled
     account, policy, totals = run.account, run.policy, run.totals
-    symbol_count = len(run.counts)
-    at = columns.rows[:-1].copy()
+    is_alone = len(run.counts) == 1 and not policy.watches_bars
     next_signal = 0
-    signal_step = signals[0].step if len(signals) else UNLIMITED
-    room = symbol_count * len(run.happenings)
-    for step in range(len(step_ns)):
+    signal_step = signals[0].step if len(signals) else len(step_ns)
+    room = len(run.counts) * len(run.happenings)
+    step = 0
+    while step < len(step_ns):
+        if is_alone:
+            step = _pass_quiet_bars(run, columns, at, signal_step, equity)
+            if step == len(step_ns):
+                break
         now_ns = step_ns[step]
         totals.step = step
         equity[step] = _see_bars(run, columns, at, now_ns)
@@ -114,7 +119,7 @@ def _account(run, columns, step_ns, signals, decisions, equity):  # type: ignore
             _decide_closings(run, now_ns)
         if step == signal_step:
             first, next_signal = next_signal, _end_of_step(signals, next_signal)
-            signal_step = signals[next_signal].step if next_signal < len(signals) else UNLIMITED
+            signal_step = signals[next_signal].step if next_signal < len(signals) else len(step_ns)
             _decide_signals(run, signals, decisions, first, next_signal, now_ns)
         if account.trip_count != trips:
             _cancel_entries(run, now_ns)
@@ -122,13 +127,41 @@ def _account(run, columns, step_ns, signals, decisions, equity):  # type: ignore
             _send(run, waiting, signals, decisions, now_ns)
         if totals.orders + room > len(run.sent) or totals.fills + room > len(run.fills):
             return False
+        step += 1
     return True
+
+
+@inlined
+def _pass_quiet_bars(run: Run, columns: Columns, at: Any, end: int, equity: Any) -> int:
+    """Mark the bars of the only symbol on which nothing can happen, up to `end`; answers the first that was not passed.
+
+    A single symbol has one bar a step. What a passed bar leaves to risk is the last mark and equity.
+    """
+    account, symbol, quiet = run.account, run.symbols[0], run.quiet[0]
+    cash, unit = account.cash, run.units[0]
+    above, up_to, wake_ns = account.watch_below, account.watch_above, min(account.wake_ns, quiet.until_ns)
+    low, high = quiet.low, quiet.high
+    first = at[0]
+    row = first
+    while row < end:
+        worth = cash + unit * columns.close[row]
+        if columns.low[row] <= low or columns.high[row] >= high or columns.close_ns[row] >= wake_ns:
+            break
+        if worth <= above or worth > up_to:
+            break
+        equity[row] = worth
+        row += 1
+    if row > first:
+        account.equity = equity[row - 1]
+        symbol.mark_ticks = columns.close[row - 1]
+        at[0] = row
+    return int(row)
 
 
 # --- the bar ---------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _see_bars(run: Run, columns: Columns, at: Any, now_ns: int) -> int:
     """Match and mark every bar that closes now; answers the equity. at: the next row of each symbol."""
     worth = 0
@@ -141,19 +174,33 @@ def _see_bars(run: Run, columns: Columns, at: Any, now_ns: int) -> int:
                 _match(run, s, columns, row)
             symbol.mark_ticks = columns.close[row]
             if run.policy.watches_bars:
-                observe_bar(run.policy, symbol, columns.high[row], columns.low[row], columns.close[row])
+                _observe(run, symbol, columns, row)
         worth += run.units[s] * symbol.mark_ticks
     return int(run.account.cash + worth)
 
 
-@kernel
+@inlined
+def _observe(run: Run, symbol: Record, columns: Columns, row: int) -> None:
+    observe_bar(
+        run.policy,
+        run.account,
+        symbol,
+        columns.open[row],
+        columns.high[row],
+        columns.low[row],
+        columns.close[row],
+        columns.volume[row],
+    )
+
+
+@inlined
 def _is_quiet(quiet: Record, columns: Columns, row: int) -> bool:
     return bool(
         columns.low[row] > quiet.low and columns.high[row] < quiet.high and columns.close_ns[row] < quiet.until_ns
     )
 
 
-@kernel
+@inlined
 def _match(run: Run, s: int, columns: Columns, row: int) -> None:
     bar = run.bar
     bar.open = columns.open[row]
@@ -179,7 +226,7 @@ def _match(run: Run, s: int, columns: Columns, row: int) -> None:
     _tidy(run, s)
 
 
-@kernel
+@inlined
 def _hear(run: Run, s: int, happened: int) -> None:
     """Tell risk and the records what the venue did with the orders of one symbol."""
     run.totals.free_cash = run.wallets[s].cash
@@ -193,9 +240,12 @@ def _hear(run: Run, s: int, happened: int) -> None:
             sent.state = order.state
             if sent.entry == NONE:
                 release(run.account, run.symbols[s])
+        elif happening.kind == TOUCHED:
+            run.totals.missed += 1
+            run.totals.missed_value += happening.value
 
 
-@kernel
+@inlined
 def _book(run: Run, s: int, order: Record, sent: Record, happening: Record) -> None:
     fill = run.fills[run.totals.fills]
     run.totals.fills += 1
@@ -229,7 +279,7 @@ def _book(run: Run, s: int, order: Record, sent: Record, happening: Record) -> N
     run.units[s] = run.symbols[s].position.lots // run.grid[s].notional_divisor
 
 
-@kernel
+@inlined
 def _tidy(run: Run, s: int) -> None:
     """Drop what has ended and find out which bars can be passed over."""
     orders = run.orders[s]
@@ -247,7 +297,7 @@ def _tidy(run: Run, s: int) -> None:
     quiet_range(orders, kept, run.rules, quiet)
 
 
-@kernel
+@inlined
 def _exposure(run: Run) -> int:
     total = 0
     for s in range(len(run.counts)):
@@ -258,7 +308,7 @@ def _exposure(run: Run) -> int:
 # --- decisions -------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _end_of_step(signals: Any, first: int) -> int:
     """The first signal after those of the bar time of signals[first]."""
     last = first
@@ -267,7 +317,7 @@ def _end_of_step(signals: Any, first: int) -> int:
     return last
 
 
-@kernel
+@inlined
 def _decide_closings(run: Run, now_ns: int) -> None:
     for s in range(len(run.counts)):
         symbol = run.symbols[s]
@@ -280,7 +330,7 @@ def _decide_closings(run: Run, now_ns: int) -> None:
             _approve(run, s, NONE, now_ns)
 
 
-@kernel
+@inlined
 def _decide_signals(run: Run, signals: Any, decisions: Any, first: int, last: int, now_ns: int) -> None:
     """The signals of a bar time, exits first. What is an exit follows from the positions before any of them."""
     for i in range(first, last):
@@ -293,7 +343,7 @@ def _decide_signals(run: Run, signals: Any, decisions: Any, first: int, last: in
                 _decide_signal(run, signals, decisions, i, now_ns)
 
 
-@kernel
+@inlined
 def _decide_signal(run: Run, signals: Any, decisions: Any, i: int, now_ns: int) -> None:
     s = signals[i].symbol
     decisions[i].reason = decide(
@@ -310,7 +360,7 @@ def _decide_signal(run: Run, signals: Any, decisions: Any, i: int, now_ns: int) 
         _approve(run, s, i, now_ns)
 
 
-@kernel
+@inlined
 def _approve(run: Run, s: int, signal: int, now_ns: int) -> None:
     waiting = run.totals.waiting
     reserve(run.account, run.symbols[s], run.approved[waiting], now_ns)
@@ -322,7 +372,7 @@ def _approve(run: Run, s: int, signal: int, now_ns: int) -> None:
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _cancel_entries(run: Run, now_ns: int) -> None:
     """The breaker has tripped: no entry goes on. Legs of one that has filled something go on protecting it."""
     for s in range(len(run.counts)):
@@ -333,7 +383,7 @@ def _cancel_entries(run: Run, now_ns: int) -> None:
         _tidy(run, s)
 
 
-@kernel
+@inlined
 def _cancel(run: Run, s: int, i: int, now_ns: int) -> None:
     run.wallets[s].cash = run.totals.free_cash
     happened = cancel(
@@ -350,7 +400,7 @@ def _cancel(run: Run, s: int, i: int, now_ns: int) -> None:
     _hear(run, s, happened)
 
 
-@kernel
+@inlined
 def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> None:
     s = run.approved_symbol[waiting]
     signal = run.approved_signal[waiting]
@@ -378,7 +428,7 @@ def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> 
     _tidy(run, s)
 
 
-@kernel
+@inlined
 def _write_orders(run: Run, s: int, decision: Record, signal: int, first: int) -> int:
     """An order and the legs of its bracket, behind the others of the symbol. Answers how many there are then."""
     entry = run.totals.orders
@@ -409,7 +459,7 @@ def _write_orders(run: Run, s: int, decision: Record, signal: int, first: int) -
     return count
 
 
-@kernel
+@inlined
 def _write_order(
     run: Run, s: int, slot: int, sign: int, lots: int, kind: int, purpose: int, signal: int, entry: int
 ) -> Record:

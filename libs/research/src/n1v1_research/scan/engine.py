@@ -14,6 +14,7 @@ from n1v1.risk.account import PURPOSES
 from n1v1.risk.limits import BUY, CLOSE, SELL, WISH
 from n1v1.risk.records import wish_record
 from n1v1.signals.stage import Instance
+from n1v1.simulation.assumptions import DECIDED_BY, Assumption, AssumptionCount
 from n1v1.strategies import registry
 from n1v1.strategies.base import EXIT, Strategy
 from n1v1_research.backtest.configuration import Configuration
@@ -23,7 +24,7 @@ from n1v1_research.scan.layouts import SIGNAL
 from n1v1_research.scan.market import Market
 from n1v1_research.scan.records import Told, order_ids, records_of
 from n1v1_research.scan.signals import signals_of
-from n1v1_research.scan.simulate import simulate
+from n1v1_research.scan.simulate import AccountHistory, simulate
 
 ACTIONS = {Action.BUY: BUY, Action.SELL: SELL, Action.CLOSE: CLOSE}
 
@@ -48,7 +49,19 @@ def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> 
     return Played(
         records=records_of(history, market, names=names, instances=collected.instances, told=told),
         purposes={name: PURPOSES[purpose] for name, purpose in zip(names, history.sent["purpose"], strict=True)},
+        decided=decided(history),
     )
+
+
+def decided(history: AccountHistory) -> dict[str, AssumptionCount]:
+    """What each assumption of the venue decided, as `SimulatedVenue.assumptions` counts it."""
+    by, value = history.fills["decided_by"], history.fills["value"]
+    counts = {
+        str(name): AssumptionCount(int((by == code).sum()), int(value[by == code].sum()))
+        for code, name in DECIDED_BY.items()
+    }
+    counts[str(Assumption.TOUCH_MISSED)] = AssumptionCount(history.missed, history.missed_value)
+    return counts
 
 
 @dataclass

@@ -45,10 +45,11 @@ FILL_MADE = np.dtype(
 )
 
 TOTALS = np.dtype(
-    [("orders", "i8"), ("fills", "i8"), ("fees", "i8"), ("waiting", "i8"), ("free_cash", "i8"), ("step", "i8")]
+    [(name, "i8") for name in ("orders", "fills", "fees", "waiting", "free_cash", "step", "missed", "missed_value")]
 )
 """orders, fills: how many were written. fees: in quanta. waiting: approvals not sent yet. free_cash: what the account
-may still spend at the venue, in quanta. step: the bar time at work."""
+may still spend at the venue, in quanta. step: the bar time at work. missed, missed_value: limits that a bar touched
+without a fill."""
 
 ORDERS_PER_SYMBOL = 8
 """Open orders of one symbol at a time: an entry, its two legs, an exit; and those that have just ended."""

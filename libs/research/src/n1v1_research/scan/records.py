@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n1v1 import ids
+from n1v1.equity_rows import EquityRow
 from n1v1.events import Action
 from n1v1.ids import OrderId, SignalId
 from n1v1.risk.account import FLATTEN, PURPOSES, TIME_EXIT
 from n1v1.risk.reasons import REASONS
 from n1v1.risk.stage import OWN_SIGNALS
-from n1v1.run_hash import APPROVED, REFUSED, DecisionRow, EquityRow, FillRow, OrderRow, RunRecords
+from n1v1.run_hash import APPROVED, REFUSED, DecisionRow, FillRow, OrderRow, RunRecords
 from n1v1.simulation.records import CANCELLED, EXPIRED, FILLED
 from n1v1.values import OrderType, Purpose
 from n1v1_research.scan.layouts import REJECTED

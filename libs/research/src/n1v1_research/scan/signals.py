@@ -53,7 +53,7 @@ def signal_pass(strategy: type[Any]) -> Any:
     on_bar = strategy.on_bar
     bound = {"on_bar": on_bar, "new_state": local_record(strategy.State), "new_bar": local_record(BAR)}
     name = f"{strategy.__module__}.{strategy.__qualname__}"
-    return compiled_driver(_signals, name, bound, sources=(on_bar,), layouts=(strategy.State, BAR))
+    return compiled_driver(_signals, name, bound, sources=(on_bar,), layouts=(strategy.State, BAR), allocates=False)
 
 
 def _signals(params, columns, grid, at, codes):  # type: ignore[no-untyped-def]  # compiled

@@ -30,7 +30,8 @@ class AccountHistory:
     """What became of an account.
 
     signals, decisions: SIGNAL and DECISION_MADE, side by side. sent, fills: ORDER_SENT and FILL_MADE in the order in
-    which they happened. equity: quanta at every step of the market. fees: quanta.
+    which they happened. equity: quanta at every step of the market. fees: quanta. missed, missed_value: limits that a
+    bar touched without a fill, and what they would have traded, in quanta.
     """
 
     signals: Records
@@ -39,6 +40,8 @@ class AccountHistory:
     fills: Records
     equity: NDArray[np.int64]
     fees: int
+    missed: int
+    missed_value: int
 
 
 def simulate(
@@ -51,7 +54,7 @@ def simulate(
     room = 4 * len(signals) + FIRST_ROOM
     while True:
         run = _run(market, wishes, policy=policy, rules=rules, cash=cash, room=room)
-        if account_pass()(run, columns, market.close_ns, signals, decisions, equity):
+        if account_pass()(run, columns, market.rows[:-1].copy(), market.close_ns, signals, decisions, equity):
             break
         room *= 4
     totals = run.totals
@@ -62,6 +65,8 @@ def simulate(
         fills=run.fills[: totals["fills"]],
         equity=equity,
         fees=int(totals["fees"]),
+        missed=int(totals["missed"]),
+        missed_value=int(totals["missed_value"]),
     )
 
 
