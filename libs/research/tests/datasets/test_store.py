@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,11 +156,25 @@ def test_verify_notices_a_changed_description_and_a_stranger(store: Store) -> No
         load("mine", store=store.folder)
 
 
-def test_a_damaged_file_of_bars_is_an_error_that_names_it(store: Store) -> None:
+def test_a_file_of_bars_that_is_not_as_it_was_imported_is_an_error_that_names_it(store: Store) -> None:
     dataset_id, _ = add(store, dataset())
-    (store.folder / dataset_id / "BTC-USD.parquet").write_bytes(b"gone wrong")
-    with pytest.raises(InvalidData, match=r"BTC-USD\.parquet cannot be read"):
+    path = store.folder / dataset_id / "BTC-USD.parquet"
+    path.write_bytes(b"gone wrong")
+    with pytest.raises(InvalidData, match=r"dataset mine \(.*\): BTC-USD\.parquet was altered"):
         load("mine", store=store.folder)
+    assert any("cannot be read" in alteration for alteration in alterations(path.parent))
+    path.unlink()
+    with pytest.raises(InvalidData, match=r"BTC-USD\.parquet is gone"):
+        load("mine", store=store.folder)
+
+
+def test_the_id_of_a_stored_dataset_is_that_of_its_bars_and_a_part_has_its_own(store: Store) -> None:
+    whole, _ = add(store, dataset())
+    read = load("mine", store=store.folder)
+    assert read.id == replace(read).id == whole
+    assert replace(read, timeframe="2m").id != whole
+    parts = [{"symbols": ["BTC-USD"]}, {"start": "1970-01-01T00:02"}, {"end": "1970-01-01T00:05"}]
+    assert len({whole, *(load("mine", store=store.folder, **part).id for part in parts)}) == 4  # type: ignore[arg-type]
 
 
 def test_instruments_are_written_and_read_back_the_very_same() -> None:

@@ -48,6 +48,10 @@ class Dataset:
                 content.update(rows)
         return content.hexdigest()
 
+    def keep_id(self, known: str) -> None:
+        """Spare the computing of the id: for whoever knows it. A copy with other bars does not inherit it."""
+        self.__dict__["id"] = known  # where cached_property puts what it has computed
+
     @cached_property
     def bars(self) -> Mapping[str, tuple[BarClosed, ...]]:
         """The bars one by one, by symbol. They are made on the first use; `columns` costs nothing."""

@@ -15,6 +15,7 @@ from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
 from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.dataset import Dataset
+from n1v1_research.datasets.kept import kept_bars, sha256_of
 from n1v1_research.datasets.moments import moment_ns
 from n1v1_research.datasets.store import Store
 from n1v1_research.datasets.stored import Entry, read_bars
@@ -34,6 +35,8 @@ class _Manifest:
     name: str
     timeframe: str
     files: Mapping[str, tuple[Instrument, Path]]
+    id: None = None
+    """Known once the files are read."""
 
     @property
     def instruments(self) -> dict[str, Instrument]:
@@ -61,6 +64,10 @@ class _Imported:
     @property
     def instruments(self) -> dict[str, Instrument]:
         return {series.instrument.symbol: series.instrument for series in self.entry.series}
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
 
     def read(self, symbol: str) -> Bars:
         return read_bars(self.entry, symbol)
@@ -103,7 +110,11 @@ def load(
         bars[instrument.symbol] = _between(whole, first_ns, end_ns, f"{found.name} {instrument.symbol}")
     if problems:
         raise InvalidData("\n".join(problems))
-    return Dataset(name=found.name, timeframe=found.timeframe, instruments=chosen, series=bars)
+    dataset = Dataset(name=found.name, timeframe=found.timeframe, instruments=chosen, series=bars)
+    is_whole = len(chosen) == len(found.instruments) and start is None and end is None
+    if is_whole and found.id is not None:
+        dataset.keep_id(found.id)
+    return dataset
 
 
 def instruments(
@@ -176,15 +187,22 @@ def _chosen(found: _Manifest | _Imported, symbols: Sequence[str] | None) -> tupl
 
 
 def _read_csv(path: Path, instrument: Instrument, timeframe: str) -> Bars:
-    # Imported here because pyarrow takes longer to import than this package needs to find a dataset.
-    from n1v1_research.datasets.checking import check, refusal
-    from n1v1_research.datasets.sources import OWN_CSV, read_table
+    def read() -> Bars:
+        # Imported here because pyarrow takes longer to import than this package needs to find a dataset.
+        from n1v1_research.datasets.checking import check, refusal
+        from n1v1_research.datasets.sources import OWN_CSV, read_table
 
-    table = read_table(path, OWN_CSV)
-    checked = check([table], instrument, timeframe, OWN_CSV)
-    if checked.bad_rows:
-        raise InvalidData(refusal(path.name, checked.bad_rows))
-    return checked.bars
+        table = read_table(path, OWN_CSV)
+        checked = check([table], instrument, timeframe, OWN_CSV)
+        if checked.bad_rows:
+            raise InvalidData(refusal(path.name, checked.bad_rows))
+        return checked.bars
+
+    try:
+        sha256 = sha256_of(path)
+    except OSError as problem:
+        raise InvalidData(f"{path}: cannot be read: {problem.strerror}") from problem
+    return kept_bars(path, sha256, instrument, timeframe, read)
 
 
 def _between(bars: Bars, first_ns: int, end_ns: int | None, what: str) -> Bars:

@@ -21,11 +21,11 @@ from n1v1.values import Instrument
 from n1v1_research.datasets.arrow import values_of
 from n1v1_research.datasets.columns import Bars
 from n1v1_research.datasets.dataset import Dataset
+from n1v1_research.datasets.kept import STORED, kept_bars, sha256_of
 
 FORMAT = 1
 METADATA, GAPS = "dataset.json", "gaps.parquet"
 
-_STORED = ("open_ns", "open", "high", "low", "close", "volume")
 _INSTRUMENT_FIELDS = tuple(field.name for field in fields(Instrument) if field.init)
 _DECIMALS = ("tick_size", "lot_size", "quantum", "max_price", "max_quantity")
 
@@ -67,25 +67,30 @@ class Entry:
 
 
 def read_bars(entry: Entry, symbol: str) -> Bars:
-    """The bars of one symbol as they are stored. Raises InvalidData when the file is damaged or gone."""
+    """The bars of one symbol, the very ones that were imported.
+
+    Raises InvalidData when the file is damaged, altered or gone.
+    """
+    series = next(series for series in entry.series if series.instrument.symbol == symbol)
+    path = entry.folder / series.file
+    if alteration := _file_alteration(path, series.sha256):
+        raise InvalidData(f"dataset {entry.name} ({entry.id[:12]}): {alteration}")
+    return kept_bars(path, series.sha256, series.instrument, entry.timeframe, lambda: _bars_in(entry, series))
+
+
+def _bars_in(entry: Entry, series: SeriesFacts) -> Bars:
+    """Whatever the file holds now. Raises InvalidData when it cannot be read."""
     import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types; finding a dataset does not wait for it
     from pyarrow import parquet
 
-    series = next(series for series in entry.series if series.instrument.symbol == symbol)
     try:
-        table = parquet.ParquetFile(entry.folder / series.file).read(columns=list(_STORED))
-        open_ns, *values = (values_of(table.column(name), "<i8") for name in _STORED)
+        table = parquet.ParquetFile(entry.folder / series.file).read(columns=list(STORED))
+        open_ns, *values = (values_of(table.column(name), "<i8") for name in STORED)
     except (OSError, pa.ArrowException) as problem:
         raise InvalidData(
             f"dataset {entry.name} ({entry.id[:12]}): {series.file} cannot be read: {problem}"
         ) from problem
     return Bars(open_ns, open_ns + timeframe_ns(entry.timeframe), *values)
-
-
-def read_dataset(entry: Entry) -> Dataset:
-    instruments = tuple(series.instrument for series in entry.series)
-    bars = {instrument.symbol: read_bars(entry, instrument.symbol) for instrument in instruments}
-    return Dataset(entry.name, entry.timeframe, instruments, bars)
 
 
 def alterations(folder: Path) -> list[str]:
@@ -100,7 +105,7 @@ def alterations(folder: Path) -> list[str]:
         f"{path.name} does not belong here" for path in folder.iterdir() if path.name not in (*recorded, METADATA)
     ]
     try:
-        actual = read_dataset(entry).id
+        actual = _dataset_in(entry).id
         if actual != entry.id:
             found.append(f"the bars and instruments have the id {actual[:12]}..., not {entry.id[:12]}...")
     except InvalidData as problem:
@@ -108,10 +113,16 @@ def alterations(folder: Path) -> list[str]:
     return [alteration for alteration in found if alteration]
 
 
+def _dataset_in(entry: Entry) -> Dataset:
+    """Whatever the files hold now."""
+    bars = {series.instrument.symbol: _bars_in(entry, series) for series in entry.series}
+    return Dataset(entry.name, entry.timeframe, tuple(series.instrument for series in entry.series), bars)
+
+
 def _file_alteration(path: Path, recorded: str) -> str | None:
     if not path.is_file():
         return f"{path.name} is gone"
-    actual = _sha256(path)
+    actual = sha256_of(path)
     return None if actual == recorded else f"{path.name} was altered: SHA-256 {actual[:12]}..., was {recorded[:12]}..."
 
 
@@ -126,7 +137,7 @@ def write_files(dataset: Dataset, folder: Path, origin: Mapping[str, Any], now_n
         "timeframe": dataset.timeframe,
         "imported_ns": now_ns,
         "series": series,
-        "gaps_sha256": _sha256(folder / GAPS),
+        "gaps_sha256": sha256_of(folder / GAPS),
         "origin": dict(origin),
     }
     content["sha256"] = _content_sha256(content)
@@ -139,12 +150,12 @@ def _write_series(dataset: Dataset, instrument: Instrument, folder: Path) -> dic
     from pyarrow import parquet
 
     bars, path = dataset.columns(instrument.symbol), folder / f"{instrument.symbol}.parquet"
-    parquet.write_table(pa.table({name: getattr(bars, name) for name in _STORED}), path, compression="zstd")
+    parquet.write_table(pa.table({name: getattr(bars, name) for name in STORED}), path, compression="zstd")
     missing = [gap.missing_bars for gap in dataset.gaps if gap.symbol == instrument.symbol]
     return {
         "instrument": instrument_fields(instrument),
         "file": path.name,
-        "sha256": _sha256(path),
+        "sha256": sha256_of(path),
         "bars": len(bars),
         "first_open_ns": int(bars.open_ns[0]),
         "last_close_ns": int(bars.close_ns[-1]),
@@ -206,8 +217,3 @@ def instrument_from(written: Mapping[str, Any]) -> Instrument:
 def _content_sha256(content: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in content.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
