@@ -1,6 +1,7 @@
 """python -m bench"""
 
-from bench import flow, indicators
+from bench import backtest_command, flow, indicators
 
 flow.main()
 indicators.main()
+backtest_command.main()
