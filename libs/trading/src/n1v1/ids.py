@@ -18,8 +18,8 @@ FillId = NewType("FillId", str)
 
 def digest(*parts: str | int, length: int = 16) -> str:
     """Lower-case base32 of a hash over the parts. 16 characters are 80 bits."""
-    text = "\x1f".join(str(part) for part in parts).encode()
-    raw = hashlib.blake2b(text, digest_size=20).digest()
+    text = "\x1f".join([str(part) for part in parts]).encode()
+    raw = hashlib.blake2b(text, digest_size=20).digest()[: -(-length * 5 // 8)]
     return base64.b32encode(raw).decode().lower()[:length]
 
 

@@ -40,6 +40,7 @@ from n1v1.events import (
     VenueCommand,
     VenueReport,
 )
+from n1v1.fast_forward import FastForward, QuietVenue
 
 if TYPE_CHECKING:  # a service asks only for HEARS, and should not load what the other stages need
     from n1v1.execution.stage import Execution
@@ -71,7 +72,7 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
 }
 
 
-class Venue(Protocol):
+class Venue(QuietVenue, Protocol):
     """What the engine needs of a simulated venue. One bar time is one step."""
 
     def submit(self, account: str, order: SubmitOrder) -> VenueReport: ...
@@ -123,17 +124,17 @@ class Engine:
 
         A watermark tells stages that cannot see one another that a bar time is complete. In one process a call that
         has returned says as much, so here bars and equity are handed over by calls, in the order in which HEARS
-        passes them on, and only what happens is an event. A bar time at which nothing happens makes none.
+        passes them on, and only what happens is an event. Bar times at which nothing can happen are passed over.
         """
         venue, signals, risk = self._venue, self._signals, self._risk
         execution, portfolio = self._execution, self._portfolio
         changes = -1
-        for bars in bar_times:
+        ahead = FastForward(venue=venue, signals=signals, risk=risk, execution=execution, portfolio=portfolio)
+        for bars, raised in ahead.loud_times(bar_times, marks):
             ts_ns = bars[0].ts_ns
             reports = venue.advance(bars)
             if reports:
                 yield from self._tell(self._reported(reports))
-            raised = signals.decide(bars)
             if raised:
                 yield from raised
             execution.move_market(ts_ns)

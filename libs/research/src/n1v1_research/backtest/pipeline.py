@@ -28,7 +28,7 @@ TELLS_EVERY = 50
 
 def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> Played:
     """Raises StrategyError when a strategy raises."""
-    run = _Assembled(configuration, dataset, notes=False)
+    run = _Assembled(configuration, dataset, explains=False)
     purposes: dict[str, Purpose] = {}
     marks = EquityRows()
     records = from_events(_noting(run.happenings(marks, progress), purposes), marks)
@@ -36,29 +36,29 @@ def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> 
 
 
 def events(configuration: Configuration, dataset: Dataset) -> Iterator[Event]:
-    """Every event of the run, in order, with the notes of strategies that raised no signal.
+    """Every event of the run, in order, with the checks of risk and the notes of strategies that raised no signal.
 
     Raises StrategyError when a strategy raises.
     """
-    return _Assembled(configuration, dataset, notes=True).events()
+    return _Assembled(configuration, dataset, explains=True).events()
 
 
 class _Assembled:
     """The stages of one run, joined."""
 
-    def __init__(self, configuration: Configuration, dataset: Dataset, *, notes: bool) -> None:
+    def __init__(self, configuration: Configuration, dataset: Dataset, *, explains: bool) -> None:
         account, instruments, cash = configuration.account, dataset.instruments, configuration.initial_cash
         self.venue = SimulatedVenue(instruments, configuration.rules)
         self.venue.open_account(account, cash)
         self._signals = Signals(
-            instances=configuration.instances, instruments=instruments, timeframe=dataset.timeframe, notes=notes
+            instances=configuration.instances, instruments=instruments, timeframe=dataset.timeframe, notes=explains
         )
         self._dataset = dataset
         self._engine = Engine(
             account=account,
             venue=self.venue,
             signals=self._signals,
-            risk=Risk(account=account, instruments=instruments, policy=configuration.policy),
+            risk=Risk(account=account, instruments=instruments, policy=configuration.policy, explains=explains),
             execution=Execution(account=account, venue=configuration.venue),
             portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
         )

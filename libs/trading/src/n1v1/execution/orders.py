@@ -25,24 +25,21 @@ class OrderState(StrEnum):
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
 
-    @property
-    def is_open(self) -> bool:
-        return self in (
-            OrderState.WAITING,
-            OrderState.SUBMITTED,
-            OrderState.UNKNOWN,
-            OrderState.ACCEPTED,
-            OrderState.PARTIALLY_FILLED,
-        )
+    is_open: bool
+    is_in_doubt: bool
+    """Nobody knows whether the venue has it."""
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Nobody knows whether the venue has it."""
-        return self in (OrderState.SUBMITTED, OrderState.UNKNOWN)
+    __hash__ = str.__hash__  # that of enums is written in Python, and every step of an order looks up the table
+
+    def __init__(self, word: str) -> None:
+        self.is_open = word in ("WAITING", "SUBMITTED", "UNKNOWN", "ACCEPTED", "PARTIALLY_FILLED")
+        self.is_in_doubt = word in ("SUBMITTED", "UNKNOWN")
 
 
 class Happening(StrEnum):
     """What can happen to an order, seen from our side."""
+
+    __hash__ = str.__hash__
 
     SEND = "send"  # for the first time, after it has waited
     ACCEPT = "accept"

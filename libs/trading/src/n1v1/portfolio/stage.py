@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from n1v1.bars import ClosedBar
+from n1v1.bars import BarRow, ClosedBar
 from n1v1.events import (
     BarClosed,
     BarsComplete,
@@ -42,7 +42,8 @@ class Portfolio:
         self._deposited = False
         self._opening: list[Transaction] = []
         self._unposted: list[OrderFilled] = []
-        self._changes = 0
+        self.changes = 0
+        """Counts fills and marked symbols: while it stays, cash, lots and the symbols that have a mark do."""
 
     @property
     def cash(self) -> int:
@@ -57,11 +58,6 @@ class Portfolio:
     def lots(self) -> dict[str, int]:
         """What is held, for every symbol that is marked and in that order."""
         return {symbol: self._lots(symbol) for symbol in self._marks}
-
-    @property
-    def changes(self) -> int:
-        """Counts fills and symbols: as long as it stays, cash, lots and the symbols that are marked stay as they are."""
-        return self._changes + len(self._marks)
 
     def handle(self, event: Event) -> list[Event]:
         match event:
@@ -92,7 +88,7 @@ class Portfolio:
         book_trade(position, lots=sign * filled.lots, value=sign * filled.value, fee=filled.fee)
         self._cash -= sign * filled.value + filled.fee
         self._fees += filled.fee
-        self._changes += 1
+        self.changes += 1
         self._post(filled)
         return PositionChanged(
             id=f"position:{filled.fill_id}",
@@ -121,11 +117,25 @@ class Portfolio:
 
     def mark(self, bars: Sequence[ClosedBar]) -> int:
         """Mark the account at all bars of one time, whose fills have been heard, and answer its equity."""
-        marks = self._marks
+        marks, symbols = self._marks, len(self._marks)
         for bar in bars:
             marks[bar.symbol] = bar.close
+        self.changes += len(marks) - symbols
         self._marked_ns = self._fills_ns = bars[0].ts_ns
         return self._value_account()
+
+    def only_holding(self) -> tuple[str, int, int, int]:
+        """Symbol, cash, lots and the divisor of their value, when one symbol is marked; symbol '' otherwise."""
+        if len(self._marks) != 1:
+            return "", 0, 0, 1
+        (symbol,) = self._marks
+        return symbol, self._cash, self._lots(symbol), self._instruments[symbol].notional_divisor
+
+    def pass_bar(self, bar: BarRow, equity: int) -> None:
+        """As `mark` for the bar of the only symbol, at which the account is worth `equity`: no more than before."""
+        self._marks[bar.symbol] = bar.close
+        self._marked_ns = self._fills_ns = bar.ts_ns
+        self._equity = equity
 
     def _mark(self, bars: BarsComplete) -> EquityMarked:
         self._marks.update(self._marks_to_come.pop(bars.ts_ns, {}))

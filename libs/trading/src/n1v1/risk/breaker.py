@@ -147,7 +147,7 @@ day_equity: at the starts of the last days, number n at n % DAYS_KEPT."""
 @kernel
 def observe_equity(policy: Record, account: Record, equity: int, ts_ns: int) -> None:
     """The account was marked at the close of a bar time: move peak, day and breaker. Once per bar time, in order."""
-    if ts_ns < account.wake_ns and account.watch_below < equity and equity <= account.watch_above:
+    if is_quiet(account, equity, ts_ns):
         account.equity = equity
         return
     if ts_ns >= account.day_end_ns:
@@ -157,6 +157,12 @@ def observe_equity(policy: Record, account: Record, equity: int, ts_ns: int) -> 
     account.breaker_peak = max(account.breaker_peak, equity)
     _look_at_triggers(policy, account, ts_ns)
     _watch(policy, account)
+
+
+@kernel
+def is_quiet(account: Record, equity: int, ts_ns: int) -> bool:
+    """Whether an equity at that time changes nothing but the equity."""
+    return bool(ts_ns < account.wake_ns and account.watch_below < equity and equity <= account.watch_above)
 
 
 @kernel

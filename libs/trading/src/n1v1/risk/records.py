@@ -15,12 +15,16 @@ from n1v1.values import PPB, Instrument
 
 def wish_record(wish: Wish, *, scale_ppb: int = PPB) -> Record:
     """A WISH record; what the strategy leaves open is OPEN."""
-    record = new_record(WISH)
-    for entry in fields(wish):
-        wished = getattr(wish, entry.name)
-        setattr(record, entry.name, OPEN if wished is None else wished)
+    record = _WISH_RECORD()
+    for name in _WISHES:
+        wished = getattr(wish, name)
+        setattr(record, name, OPEN if wished is None else wished)
     record.scale_ppb = scale_ppb
     return record
+
+
+_WISH_RECORD = type(new_record(WISH))  # called as it is, because new_record asks NumPy for every number
+_WISHES = tuple(field.name for field in fields(Wish))
 
 
 def symbol_record(instrument: Instrument, policy: RiskPolicy, *, index: int) -> Record:

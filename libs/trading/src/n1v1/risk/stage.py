@@ -36,6 +36,7 @@ from n1v1.events import (
     SignalsComplete,
     Wish,
 )
+from n1v1.fast_forward import NO_EQUITY, QuietEquity
 from n1v1.ids import OrderId, SignalId
 from n1v1.kernels import Record, new_record
 from n1v1.risk import account as accounts
@@ -110,9 +111,15 @@ class Risk:
         signal_partitions: int = 1,
         managers: Mapping[str, RiskManagerInterface] | None = None,
         detectors: Mapping[str, BaseAnomalyDetector] | None = None,
+        explains: bool = True,
     ) -> None:
-        """managers, detectors: plug-ins by name; see n1v1.risk.plugins."""
+        """managers, detectors: plug-ins by name; see n1v1.risk.plugins.
+
+        explains: whether verdicts say in words what was checked. That costs as much as deciding, which is the same
+        either way.
+        """
         self._account = account
+        self._explains = explains
         self._instruments = {instrument.symbol: instrument for instrument in sorted(instruments, key=_symbol_of)}
         self._policy = policy
         self._limits = policy.record()
@@ -128,6 +135,9 @@ class Risk:
             self._limits.watches_days = 1
         self._watch = AnomalyWatch(detectors or {})
         self._needs_bars = bool(self._limits.watches_bars) or self._watch.is_on
+        self._acts_on_any_bar = bool(self._limits.max_bars_held or self._limits.max_exposure_ppb)
+        self._may_be_quiet = False
+        """Whether the next bar time can be nothing to the account but another equity."""
         self._orders: dict[OrderId, str] = {}
         self._entered_by: dict[str, str] = {}
         self._breaker: str | None = None
@@ -258,12 +268,29 @@ class Risk:
             symbol.mark_ticks = bar.close
             if self._needs_bars:
                 self._observe_bar(symbol, bar)
-        moment = Moment(self._account, ts_ns)
-        said = self._observe_equity(moment, equity)
-        if self._limits.max_bars_held or self._state.breaker_state:
-            said += self._closings(moment)
-        said += map(self._verdict, sorted(signals, key=self._priority))
+        said: list[Event] = []
+        if self._may_be_quiet and breaker.is_quiet(self._state, equity, ts_ns):
+            self._state.equity = equity
+        else:
+            moment = Moment(self._account, ts_ns)
+            said = [*self._observe_equity(moment, equity), *self._closings(moment)]
+            self._may_be_quiet = not (self._acts_on_any_bar or breaker.must_flatten(self._state))
+        if signals:
+            said += map(self._verdict, sorted(signals, key=self._priority))
         return said
+
+    def quiet_equity(self) -> QuietEquity:
+        """At which equities `decide` without signals only takes over mark and equity, until the state is another."""
+        state = self._state
+        if self._needs_bars or not self._may_be_quiet:
+            return NO_EQUITY
+        return QuietEquity(state.watch_below, state.watch_above, state.wake_ns)
+
+    def pass_bar(self, bar: BarRow, equity: int) -> None:
+        """As `decide` for a bar without signals at a quiet equity."""
+        self._decided_ns = bar.ts_ns
+        self._symbols[bar.symbol].mark_ticks = bar.close
+        self._state.equity = equity
 
     def _give_up_before(self, ts_ns: int) -> list[Event]:
         """A bar time that was overtaken is never decided: whatever was signalled in it is refused."""
@@ -442,7 +469,7 @@ class Risk:
         checks = self._checks(instrument)
         found = REASONS[reason]
         assert found is not None
-        return self._refuse(signal, Refused(found, checks[-1].detail), checks)
+        return self._refuse(signal, Refused(found, checks[-1].detail if checks else ""), checks)
 
     def _judgement(self, signal: SignalRaised, symbol: Record, instrument: Instrument) -> Judgement:
         """What the user's own risk managers say of an entry. They are not asked about exits."""
@@ -461,6 +488,8 @@ class Risk:
         return judged(self._managers, proposal)
 
     def _checks(self, instrument: Instrument) -> tuple[Check, ...]:
+        if not self._explains:
+            return ()
         said = self._watch.said_of(instrument.symbol)
         return checks_made(Shown(self._decision, instrument, self._policy, self._breaker, said))
 

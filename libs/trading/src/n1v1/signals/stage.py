@@ -79,36 +79,38 @@ class Signals:
 
     def decide(self, bars: Sequence[ClosedBar]) -> list[SignalRaised]:
         """The signals of a whole bar time, for a driver that needs no watermark to know that they are all."""
-        raised = self._on_bar(bars[0]) if len(bars) == 1 else [signal for bar in bars for signal in self._on_bar(bar)]
+        raised: list[SignalRaised] = []
+        for bar in bars:
+            raised += self._on_bar(bar)
         if self._notes:
             self._notes = []
         self._completed_ns = bars[0].ts_ns
         return raised
 
-    def _on_bar(self, bar: ClosedBar) -> list[SignalRaised]:
-        if bar.timeframe != self._timeframe or bar.ts_ns <= self._last_bar_ns.get(bar.symbol, -1):
-            return []
-        self._last_bar_ns[bar.symbol] = bar.ts_ns
+    def _on_bar(self, bar: ClosedBar) -> Sequence[SignalRaised]:
+        symbol, ts_ns = bar.symbol, bar.ts_ns
+        if bar.timeframe != self._timeframe or ts_ns <= self._last_bar_ns.get(symbol, -1):
+            return ()
+        self._last_bar_ns[symbol] = ts_ns
         signals: list[SignalRaised] = []
-        for instance, runner in self._runners_of.get(bar.symbol, ()):
-            verdict = self._ask(instance, runner, bar)
+        for instance, runner in self._runners_of.get(symbol, ()):
+            try:
+                stopped = self._stopped and self._stopped.get((instance, symbol))
+                verdict = Verdict(None, 0.0, stopped) if stopped else runner.on_bar(bar, self._explains)
+            except Exception as error:  # noqa: BLE001  # third-party code: whatever it raises stops it and nobody else
+                verdict = self._stop(instance, bar, error)
             if verdict.action is not None:
                 signals.append(_signal(instance, bar, verdict))
             elif self._explains:
-                note = Note(instance=instance, symbol=bar.symbol, reason=verdict.reason, values=verdict.values)
+                note = Note(instance=instance, symbol=symbol, reason=verdict.reason, values=verdict.values)
                 self._notes.append(note)
         return signals
 
-    def _ask(self, instance: str, runner: Runner, bar: ClosedBar) -> Verdict:
-        if self._stopped and (stopped := self._stopped.get((instance, bar.symbol))) is not None:
-            return Verdict(None, 0.0, stopped)
-        try:
-            return runner.on_bar(bar, self._explains)
-        except Exception as error:  # noqa: BLE001  # third-party code: whatever it raises stops it and nobody else
-            reason = f"{STOPPED}raised {type(error).__name__}: {error}"
-            self._stopped[(instance, bar.symbol)] = reason
-            self.failures.append((instance, bar.symbol, error))
-            return Verdict(None, 0.0, reason)
+    def _stop(self, instance: str, bar: ClosedBar, error: Exception) -> Verdict:
+        reason = f"{STOPPED}raised {type(error).__name__}: {error}"
+        self._stopped[(instance, bar.symbol)] = reason
+        self.failures.append((instance, bar.symbol, error))
+        return Verdict(None, 0.0, reason)
 
     def _complete(self, bars: BarsComplete) -> SignalsComplete:
         notes, raised = tuple(self._notes), self._raised

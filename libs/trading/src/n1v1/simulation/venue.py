@@ -38,6 +38,7 @@ from n1v1.events import (
     VenueRejected,
     VenueReport,
 )
+from n1v1.fast_forward import QuietBars
 from n1v1.ids import ClientOrderId
 from n1v1.kernels import Record, new_record
 from n1v1.simulation import records, rejections
@@ -155,6 +156,19 @@ class SimulatedVenue:
             market.last_close_ns = close_ns
         self.clock_ns = close_ns
         return reports
+
+    def quiet_bars(self, symbol: str) -> QuietBars:
+        """Which bars of the symbol `advance` would only move the clock with. None when something waits to be told."""
+        market = self._markets.get(symbol)
+        if market is None or self._late:
+            return QuietBars(0, 0, 0)
+        return QuietBars(market.quiet_low, market.quiet_high, market.quiet_until_ns)
+
+    def pass_bar(self, bar: ClosedBar) -> None:
+        """As `advance` with one bar that is quiet, and follows the last one or others that were."""
+        market = self._markets[bar.symbol]
+        market.last_close = bar.close
+        market.last_close_ns = self.clock_ns = bar.ts_ns
 
     # --- questions -----------------------------------------------------------------------------------------
 
