@@ -139,10 +139,11 @@ class Engine:
                 yield from raised
             execution.move_market(ts_ns)
             equity = portfolio.mark(bars)
+            if changes < 0:
+                risk.take_over(portfolio.marked(bars_complete(ts_ns, bars, 1)))
             if portfolio.changes != changes:
                 changes = portfolio.changes
                 marks.hold(cash=portfolio.cash, lots=portfolio.lots)
-                risk.take_over(portfolio.marked(bars_complete(ts_ns, bars, 0)))
             marks.add(ts_ns, equity, portfolio.marks.values())
             decided = risk.decide(ts_ns, bars, equity, raised)
             if decided:

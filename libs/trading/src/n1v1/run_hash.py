@@ -157,6 +157,8 @@ class _Collected:
 
     def hear(self, event: Event) -> None:
         match event:
+            case OrderEvent() if type(event) in HEARD_OF:
+                self._order(event.order_id).heard.add(HEARD_OF[type(event)])
             case SignalRaised():
                 self.signals[event.id] = event
             case OrderApproved():
@@ -168,8 +170,6 @@ class _Collected:
                 self.fills[event.fill_id] = event
                 if event.is_final:
                     self._order(event.order_id).heard.add(DONE)
-            case OrderEvent():
-                self._order(event.order_id).heard.add(HEARD_OF[type(event)])
             case EquityMarked():
                 self.marks[event.ts_ns] = event
 
@@ -179,7 +179,10 @@ class _Collected:
             self._order(leg.order_id).approved = (event.symbol, leg.side, leg.type, leg.lots)
 
     def _order(self, order_id: str) -> _Order:
-        return self.orders.setdefault(order_id, _Order())
+        order = self.orders.get(order_id)
+        if order is None:
+            order = self.orders[order_id] = _Order()
+        return order
 
     def records(self, equity: Sequence[EquityRow] | None) -> RunRecords:
         return RunRecords(

@@ -53,6 +53,8 @@ class Execution:
         self._account = account
         self._venue = venue
         self._orders: dict[OrderId, Order] = {}
+        self._open: dict[OrderId, Order] = {}
+        """Those that are open, in the same order: what most questions are about."""
         self._held: dict[str, int] = {}
         """Signed lots by symbol, from the fills: what an exit may close."""
         self._market_ns = -1
@@ -62,18 +64,18 @@ class Execution:
     @property
     def open_orders(self) -> list[Order]:
         """An entry stands before its legs, so that its fills are known before theirs."""
-        return [order for order in self._orders.values() if order.state.is_open]
+        return list(self._open.values())
 
     @property
     def orders_in_doubt(self) -> list[Order]:
         """Orders of which nobody knows whether the venue has them: to be asked for, after every start."""
-        return [order for order in self._orders.values() if order.state.is_in_doubt]
+        return [order for order in self._open.values() if order.state.is_in_doubt]
 
     @property
     def cancels_due(self) -> list[CancelOrder]:
         """One for every list, because cancelling one leg cancels the other: to be sent, after every start as well."""
         firsts: dict[OrderId, CancelOrder] = {}
-        for order in self._orders.values():
+        for order in self._open.values():
             if order.is_to_be_cancelled:
                 firsts.setdefault(order.list_id, _cancel_of(order))
         return list(firsts.values())
@@ -109,7 +111,8 @@ class Execution:
     def _take(self, approved: OrderApproved) -> Outcome:
         order = Order.from_approval(approved)
         orders = [order, *(order.leg(leg) for leg in legs_of(approved))]
-        self._orders |= {each.order_id: each for each in orders}
+        for each in orders:
+            self._orders[each.order_id] = self._open[each.order_id] = each
         if self._market_ns > approved.valid_until_ns:
             return Outcome(self._reject(orders, "its validity ended before it could be sent", self._market_ns))
         if order.state is not OrderState.WAITING:
@@ -165,6 +168,8 @@ class Execution:
     def report(self, *reports: VenueReport) -> Outcome:
         """What the venue says of our orders, at one moment. A report about an order that is not ours says nothing."""
         said = [event for report in reports for event in self._apply(report)]
+        if not self._open:
+            return Outcome((*said, *self._orders_complete()))
         sent = list(self._send_waiting_exits())
         said += [event for outcome in sent for event in outcome.events]
         commands = [*self.cancels_due, *(command for outcome in sent for command in outcome.commands)]
@@ -254,7 +259,10 @@ class Execution:
         if report.trade_id in order.trade_ids:
             return []
         is_final = report.remaining_lots == 0
-        order.happens(Happening.FILL_ALL if is_final else Happening.FILL_SOME)
+        if is_final:
+            self._ends(order, Happening.FILL_ALL)
+        else:
+            order.happens(Happening.FILL_SOME)
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
         self._held[order.symbol] = self._held.get(order.symbol, 0) + order.side.sign * report.lots
@@ -281,7 +289,7 @@ class Execution:
     def _on_closed(self, order: Order, report: VenueClosed) -> list[Event]:
         if not order.state.is_open:
             return []
-        order.happens(Happening.EXPIRE if report.expired else Happening.CANCEL)
+        self._ends(order, Happening.EXPIRE if report.expired else Happening.CANCEL)
         kind = OrderExpired if report.expired else OrderCancelled
         return [
             kind(
@@ -292,6 +300,10 @@ class Execution:
                 reason=report.reason,
             )
         ]
+
+    def _ends(self, order: Order, happening: Happening) -> None:
+        order.happens(happening)
+        self._open.pop(order.order_id, None)
 
     # --- what is said --------------------------------------------------------------------------------------------
 
@@ -325,7 +337,7 @@ class Execution:
 
     def _reject(self, orders: Iterable[Order], reason: str, ts_ns: int) -> tuple[OrderRejected, ...]:
         for order in orders:
-            order.happens(Happening.REJECT)
+            self._ends(order, Happening.REJECT)
         return tuple(
             OrderRejected(id=f"rejected:{order.order_id}", ts_ns=ts_ns, **self._about(order), reason=reason)
             for order in orders
@@ -362,12 +374,14 @@ class Execution:
         """Something that was decided still has to be answered, sent or cancelled."""
         return any(
             order.state.is_in_doubt or order.state is OrderState.WAITING or order.is_to_be_cancelled
-            for order in self._orders.values()
+            for order in self._open.values()
         )
 
     def forget_old_orders(self) -> None:
         """Called when a bar time is over: of what is closed, keep only what a late answer may still concern."""
-        closed = [order_id for order_id, order in self._orders.items() if not order.state.is_open]
+        if len(self._orders) - len(self._open) <= CLOSED_KEPT:
+            return
+        closed = [order_id for order_id in self._orders if order_id not in self._open]
         for order_id in closed[:-CLOSED_KEPT]:
             del self._orders[order_id]
 
@@ -383,6 +397,7 @@ class Execution:
     def restore(self, saved: Mapping[str, Any]) -> None:
         orders = [_order_restored(entry) for entry in saved["orders"]]
         self._orders = {order.order_id: order for order in orders}
+        self._open = {order.order_id: order for order in orders if order.state.is_open}
         self._held = {symbol: int(lots) for symbol, lots in saved["held"].items()}
         self._market_ns = int(saved["market_ns"])
         self._fills_complete_ns = int(saved["fills_complete_ns"])

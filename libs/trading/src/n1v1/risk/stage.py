@@ -55,6 +55,8 @@ TOO_LATE = "its bar time, or a later one, was decided before"
 
 ACTIONS = {Action.BUY: limits.BUY, Action.SELL: limits.SELL, Action.CLOSE: limits.CLOSE}
 
+NO_OBJECTIONS = Judgement()
+
 OWN_SIGNALS = {accounts.TIME_EXIT: "time_exit", accounts.FLATTEN: "flatten"}
 """What stands for the instance in the signal id of an order that no strategy asked for."""
 
@@ -252,7 +254,7 @@ class Risk:
         return said
 
     def take_over(self, equity: EquityMarked) -> None:
-        """Take over portfolio's word on the account, before the first `decide` and after every fill."""
+        """Take over portfolio's word on the account, before the first `decide`."""
         self._mark(equity)
 
     def decide(
@@ -260,7 +262,7 @@ class Risk:
     ) -> Sequence[Event]:
         """As a batch that is complete is decided, for a driver that knows it without watermarks.
 
-        bars, equity: of this bar time; its fills have been heard, and portfolio's word on them was taken over.
+        bars, equity: of this bar time, whose fills have been heard.
         """
         self._decided_ns = ts_ns
         for bar in bars:
@@ -276,7 +278,7 @@ class Risk:
             said = [*self._observe_equity(moment, equity), *self._closings(moment)]
             self._may_be_quiet = not (self._acts_on_any_bar or breaker.must_flatten(self._state))
         if signals:
-            said += map(self._verdict, sorted(signals, key=self._priority))
+            said += map(self._verdict, sorted(signals, key=self._priority) if len(signals) > 1 else signals)
         return said
 
     def quiet_equity(self) -> QuietEquity:
@@ -474,7 +476,7 @@ class Risk:
     def _judgement(self, signal: SignalRaised, symbol: Record, instrument: Instrument) -> Judgement:
         """What the user's own risk managers say of an entry. They are not asked about exits."""
         if not self._managers or signal.action is Action.CLOSE or symbol.position.lots or symbol.mark_ticks <= 0:
-            return Judgement()
+            return NO_OBJECTIONS
         state = self._state
         proposal = Proposal(
             signal=signal,

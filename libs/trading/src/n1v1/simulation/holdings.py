@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from n1v1.errors import InvalidValue, LedgerImbalance, UnknownName, nearest
 from n1v1.values import Instrument, Side
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """In lots for a base asset, in quanta for the quote currency."""
 
     free: int = 0
@@ -97,11 +96,9 @@ class Holdings:
 
     def _check(self, asset: str) -> None:
         """Raises LedgerImbalance when an amount of `asset` came from nowhere or got lost."""
-        held = sum(
-            balance.free + balance.locked
-            for balances in self._accounts.values()
-            if (balance := balances.get(asset)) is not None
-        )
-        total = held + self._fees[asset] + self._market[asset]
+        total = self._fees[asset] + self._market[asset]
+        for balances in self._accounts.values():
+            free, locked = balances.get(asset, NOTHING)
+            total += free + locked
         if total != self._issued[asset]:
             raise LedgerImbalance(f"{total} of {asset} exist, {self._issued[asset]} were issued")
