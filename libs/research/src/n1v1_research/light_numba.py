@@ -1,0 +1,32 @@
+"""Importing numba without SciPy, which takes as long to import as numba itself.
+
+Where SciPy is installed, numba loads scipy.linalg to know whether a BLAS is there. The answer decides how the innermost
+products of np.tensordot and the like are made (through BLAS or in a loop of its own), nothing else: np.dot asks again
+when it is compiled. Kernels have no matrices.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+
+def import_numba() -> None:
+    """Does nothing that is noticed once SciPy or numba's own array functions are imported."""
+    with _absent("scipy"):
+        import_module("numba.np.arraymath")
+
+
+@contextmanager
+def _absent(package: str) -> Iterator[None]:
+    """As if it were not installed; None in sys.modules is how Python itself says so."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # see above
+    try:
+        yield
+    finally:
+        del sys.modules[package]
