@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n1v1.errors import StrategyError
-from n1v1.strategies.base import ACTIONS, BAR, NO_SIGNAL, Strategy
+from n1v1.strategies.base import BAR, EXIT, LONG, NO_SIGNAL, SHORT, Strategy
 from n1v1_research.compiled.kernels import compiled_driver
 from n1v1_research.compiled.records import local_record, record_of
 from n1v1_research.scan.market import Market
@@ -34,22 +34,19 @@ def signals_of(strategy: type[Strategy], params: Any, market: Market, symbol: in
     at, codes = np.empty(len(columns[0]), np.int64), np.empty(len(columns[0]), np.int8)
     one_pass = signal_pass(strategy)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
     count = one_pass(record_of(params)[0], columns, grid, at, codes)
-    found = Signals(at[:count] + rows.start, codes[:count])
-    _refuse_other_answers(strategy, found)
-    return found
-
-
-def _refuse_other_answers(strategy: type[Strategy], found: Signals) -> None:
-    wrong = ~np.isin(found.codes, list(ACTIONS))
-    if wrong.any():
-        first = int(np.flatnonzero(wrong)[0])
-        answer, row = found.codes[first], found.at[first]
-        raise StrategyError(f"{strategy.key} answered {answer} on row {row}, expected LONG, SHORT, EXIT or NO_SIGNAL")
+    if count < 0:
+        row = -1 - count
+        answer = codes[row]
+        raise StrategyError(f"{strategy.key} answered {answer} on bar {row}, expected LONG, SHORT, EXIT or NO_SIGNAL")
+    return Signals(at[:count] + rows.start if rows.start else at[:count], codes[:count])
 
 
 @cache
 def signal_pass(strategy: type[Any]) -> Any:
-    """The compiled pass of one strategy: (params, columns, grid, at, codes) -> count."""
+    """The compiled pass of one strategy: (params, columns, grid, at, codes) -> count.
+
+    Less than 0: the strategy answered no signal on bar -1 - count; codes has the answer.
+    """
     on_bar = strategy.on_bar
     bound = {"on_bar": on_bar, "new_state": local_record(strategy.State), "new_bar": local_record(BAR)}
     name = f"{strategy.__module__}.{strategy.__qualname__}"
@@ -68,6 +65,9 @@ def _signals(params, columns, grid, at, codes):  # type: ignore[no-untyped-def] 
         bar.volume, bar.close_ns = volume[i] / quantity_scale, close_ns[i]
         code = on_bar(params, state, bar)  # type: ignore[name-defined]  # noqa: F821  # bound when it is compiled
         if code != NO_SIGNAL:
+            if code != LONG and code != SHORT and code != EXIT:
+                codes[i] = code
+                return -1 - i
             at[count], codes[count] = i, code
             count += 1
     return count
