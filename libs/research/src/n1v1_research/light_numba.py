@@ -1,8 +1,8 @@
 """Importing numba without SciPy, which takes as long to import as numba itself.
 
-Where SciPy is installed, numba loads scipy.linalg to know whether a BLAS is there. The answer decides how the innermost
-products of np.tensordot and the like are made (through BLAS or in a loop of its own), nothing else: np.dot asks again
-when it is compiled. Kernels have no matrices.
+Where SciPy is installed, numba loads scipy.linalg to know whether a BLAS is there. The answer decides how np.convolve
+and np.correlate multiply (through BLAS or in a loop), nothing else: np.dot asks again when it is compiled. Kernels use
+none of them.
 """
 
 from __future__ import annotations
