@@ -48,6 +48,11 @@ class Api:
             assert answer.status == status, await answer.text()
             return await answer.json()
 
+    async def page(self, path: str) -> str:
+        async with self._session.get(path) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/html"), await answer.text()
+            return await answer.text()
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def filled_pool(dsn: str, events: list[Event]) -> AsyncIterator[asyncpg.Pool]:
@@ -216,3 +221,7 @@ async def test_before_the_first_bar_there_is_nothing_to_measure_but_no_error(
     assert (await answers.progress()).bar_time is None
     assert (await answers.positions()).positions == []
     assert (await answers.equity(None, None, 10)).equity_curve == []
+
+
+async def test_docs_are_a_page(api: Api) -> None:
+    assert "/api/v1/positions" in await api.page("/docs")

@@ -164,7 +164,7 @@ class Answers:
             symbols=list(self.system.instruments),
             strategies=list(self.system.strategies),
             hash=run_hash(records),
-            hashes=hashes_by_kind(records),
+            hashes=dict(hashes_by_kind(records)),
             counts={kind: len(values) for kind, values in rows.items()} | {"refusals": len(refusals)},
             refusals={reason: refusals.count(reason) for reason in sorted(set(refusals))},
             stopped_strategies=[_stopped(row) for row in await self.queries.stopped_strategies()],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse
 
 from n1v1_common.lifecycle.probes import PATHS, Probes
 from n1v1_reporting.api import models
 from n1v1_reporting.api.answers import Answers
+from n1v1_reporting.api.docs_page import docs_page
 from n1v1_reporting.api.errors import answer_errors_in_one_shape
 from n1v1_reporting.api.parameters import (
     EquityParameters,
@@ -26,7 +28,17 @@ def application(answers: Answers, probes: Probes) -> FastAPI:
     _add_probes(app, probes)
     _add_account(app, answers)
     _add_history(app, answers)
+    _add_docs(app)
     return app
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Last, so that the page shows every other route."""
+    page = docs_page(app.openapi())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page)
 
 
 def _add_probes(app: FastAPI, probes: Probes) -> None:
