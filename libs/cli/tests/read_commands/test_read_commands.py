@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from n1v1_cli.commands.equity import sparkline
+from n1v1_cli.commands.positions import protected_by
 from n1v1_cli.main import main
 from n1v1_reporting.api import models
 
@@ -30,12 +31,20 @@ ORDER = models.Order(
     filled=Decimal("0.02940000"),
     price=Decimal("49123.45"),
     limit_price=None,
+    stop_price=None,
+    trailing_distance=None,
+    purpose="EXIT",
+    entry_id=None,
     fee=Decimal("1.44422943"),
     pnl=Decimal("-12.50000000"),
     equity=Decimal("10012.12345678"),
     cumulative_return=0.0012,
     strategy="ema_cross",
     trace_id="",
+)
+PROTECTION = (
+    models.Protection(order_id="o-stop", purpose="STOP_LOSS", price=Decimal("48020.50"), trailing_distance=None),
+    models.Protection(order_id="o-target", purpose="TAKE_PROFIT", price=Decimal("52000"), trailing_distance=None),
 )
 POSITIONS = models.Positions(
     quote="USD",
@@ -49,6 +58,7 @@ POSITIONS = models.Positions(
             unrealised_pnl=quantity * 1_000,
             realised_pnl=Decimal("3.00"),
             fees=Decimal("1.00"),
+            protection=list(PROTECTION) if quantity else [],
             timestamp=AT,
         )
         for symbol, quantity in (("BTC-USD", Decimal("0.5")), ("ETH-USD", Decimal(0)))
@@ -171,6 +181,22 @@ def test_closed_positions_are_shown_on_request(api: str, capsys: pytest.CaptureF
     assert "ETH-USD" not in printed
     assert main(["positions", "--api", api, "--all"]) == 0
     assert "ETH-USD" in capsys.readouterr().out
+
+
+def test_positions_show_what_protects_them(api: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["positions", "--api", api, "--all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    header, bitcoin, ether = (line for line in lines if "symbol" in line or "-USD" in line)
+    assert header.split("fees")[1].strip() == "protected by"
+    assert "stop loss 48,020.5, take profit 52,000" in bitcoin
+    assert "stop" not in ether
+
+
+def test_a_trailing_stop_is_shown_by_its_distance_until_it_has_a_price() -> None:
+    stop = {"purpose": "TRAILING_STOP", "price": None, "trailing_distance": 0.025}
+    assert protected_by([stop]) == "trailing stop 2.5 % behind"
+    assert protected_by([{**stop, "price": "47000"}]) == "trailing stop 47,000, 2.5 % behind"
+    assert protected_by([]) == ""
 
 
 def test_equity_is_a_curve_and_a_table(api: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -34,10 +35,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def protected_by(orders: Sequence[Mapping[str, Any]]) -> str:
+    """The protective orders of a position: what each is and where the market meets it."""
+    return ", ".join(_where(order) for order in orders)
+
+
+def _where(order: Mapping[str, Any]) -> str:
+    from n1v1_cli.tables import decimal
+
+    name, price, distance = order["purpose"].replace("_", " ").lower(), order["price"], order["trailing_distance"]
+    at = f"{name} {decimal(price)}" if price is not None else name
+    if distance is None:
+        return at
+    return f"{at}{', ' if price is not None else ' '}{distance * 100:g} % behind"
+
+
 def _print(positions: list[dict[str, Any]], quote: str) -> None:
     from n1v1_cli.tables import coloured, decimal, print_table
 
-    columns = ("symbol", "quantity", "entry", "mark", f"value ({quote})", "unrealised", "realised", "fees")
+    value = f"value ({quote})"
+    columns = ("symbol", "quantity", "entry", "mark", value, "unrealised", "realised", "fees", "protected by")
     rows = [
         (
             position["symbol"],
@@ -48,7 +65,8 @@ def _print(positions: list[dict[str, Any]], quote: str) -> None:
             coloured(position["unrealised_pnl"]),
             coloured(position["realised_pnl"]),
             decimal(position["fees"], 2),
+            protected_by(position["protection"]),
         )
         for position in positions
     ]
-    print_table(columns, rows, numbers=columns[1:])
+    print_table(columns, rows, numbers=columns[1:-1])
