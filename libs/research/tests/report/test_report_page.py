@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from n1v1.equity_rows import EquityRow
 from n1v1.ids import OrderId
-from n1v1.run_hash import EquityRow, RunRecords
+from n1v1.run_hash import RunRecords
 from n1v1.simulation.assumptions import AssumptionCount
 from n1v1.values import Purpose
 from n1v1_research.datasets import load

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from n1v1.equity_rows import EquityRow
 from n1v1.performance import (
     RISK_FREE_RATE,
     RecordedExecution,
@@ -24,7 +25,7 @@ from n1v1.performance import (
     round_trips,
     summary_of_marks,
 )
-from n1v1.run_hash import REFUSED, EquityRow, RunHashes, RunRecords, hashes_of
+from n1v1.run_hash import REFUSED, RunHashes, RunRecords, hashes_of
 from n1v1.simulation.assumptions import AssumptionCount
 from n1v1.values import Instrument, Purpose
 from n1v1_research.datasets import Dataset

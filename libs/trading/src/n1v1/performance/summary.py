@@ -9,13 +9,14 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from n1v1.equity_rows import EquityRow
 from n1v1.errors import UndefinedStatistic
 from n1v1.performance import benchmark as against
 from n1v1.performance import calendar, trades
 from n1v1.performance import equity as curve
 from n1v1.performance.equity import Floats, Numbers
 from n1v1.performance.trades import Execution, RoundTrip, executions_of, round_trips
-from n1v1.run_hash import EquityRow, RunRecords
+from n1v1.run_hash import RunRecords
 
 LOTS = itemgetter(1)
 """Of a position in an EquityRow."""
