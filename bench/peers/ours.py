@@ -18,7 +18,9 @@ from n1v1_research.backtest import pipeline
 from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.datasets import Bars, Dataset
 from n1v1_research.scan.market import Market
-from n1v1_research.scan.signals import signals_of
+from n1v1_research.scan.simulate import Simulation
+from n1v1_research.scan.sweep import account_signals
+from n1v1_research.scan.sweep import sweep as sweep_of
 
 PACKAGES = ("n1v1", "numba", "numpy")
 CENTS, SATOSHIS = 100, 100_000_000
@@ -26,25 +28,44 @@ STRATEGIES = Path(__file__).with_name("our_strategies.py")
 
 
 def scan(task: Task, prices: Prices) -> Backtest:
-    """Bars to signals only: the account's pass is not here yet, so there is no equity, and signals count as fills."""
-    market = Market.of(_dataset(task, prices))
+    """Compiled: bars to signals for every symbol, then one account for all of them."""
+    dataset = _dataset(task, prices)
+    market, configuration = Market.of(dataset), _configuration(dataset)
+    simulation = _simulation(market, configuration)
 
     def run() -> Outcome:
-        found = [signals_of(CompiledCross, CrossParams(), market, symbol) for symbol in range(task.symbols)]
-        return Outcome((), sum(len(signals.at) for signals in found))
+        history = simulation.run(*account_signals(CompiledCross, CrossParams(), market))
+        return Outcome((_last(history.equity, dataset),), len(history.fills))
 
     return run
 
 
 def sweep(task: Task, prices: Prices) -> Backtest:
-    """As `scan`, once a pair."""
-    market = Market.of(_dataset(task, prices))
+    """As `scan`, once a pair, each with an account of its own."""
+    dataset = _dataset(task, prices)
+    market, configuration = Market.of(dataset), _configuration(dataset)
+    pairs = [{"fast_ema": fast, "slow_ema": slow} for fast, slow in task.chosen_pairs]
 
     def run() -> Outcome:
-        found = [signals_of(CompiledCross, CrossParams(*pair), market, 0) for pair in task.chosen_pairs]
-        return Outcome((), sum(len(signals.at) for signals in found))
+        rows = sweep_of(
+            CompiledCross,
+            pairs,
+            market,
+            policy=configuration.policy,
+            rules=configuration.rules,
+            cash=configuration.initial_cash,
+        )
+        return Outcome(tuple(row.equity for row in rows), sum(row.fills for row in rows))
 
     return run
+
+
+def _simulation(market: Market, configuration: Configuration) -> Simulation:
+    return Simulation(market, policy=configuration.policy, rules=configuration.rules, cash=configuration.initial_cash)
+
+
+def _last(equity: Any, dataset: Dataset) -> float:
+    return float(equity[-1]) * float(dataset.instruments[0].quantum)
 
 
 def engine(task: Task, prices: Prices) -> Backtest:

@@ -21,8 +21,8 @@ def mul_div_up(a: int, b: int, c: int) -> int:
     """The same rounded up."""
     estimate = int(float(a) * float(b) / float(c))
     remainder = a * b - estimate * c
-    if remainder > 0 and remainder <= c:
-        return estimate + 1
-    if remainder == 0:
-        return estimate
-    return estimate - (-remainder) // c
+    if remainder < 0 or remainder >= c:
+        correction = remainder // c
+        estimate += correction
+        remainder -= correction * c
+    return estimate + 1 if remainder != 0 else estimate

@@ -38,6 +38,7 @@ class SweepRow(NamedTuple):
     total_return: float
     max_drawdown: float
     sharpe: float
+    fills: int
     trades: int
     win_rate: float
     fees: float
@@ -75,12 +76,12 @@ def sweep(
 def _once_compiled(strategy: type[Strategy], sets: Sequence[Any], market: Market, simulation: Simulation) -> int:
     """Compile before the threads begin, so that they do not wait for one another. Counting begins at 1."""
     for params in sets:
-        simulation.run(*_account_signals(strategy, params, market))
+        simulation.run(*account_signals(strategy, params, market))
     return 1
 
 
 def _row(strategy: type[Strategy], params: Any, market: Market, simulation: Simulation, cash: int) -> SweepRow:
-    history = simulation.run(*_account_signals(strategy, params, market))
+    history = simulation.run(*account_signals(strategy, params, market))
     drawdown, mean, deviation = _statistics_pass()(history.equity, cash)
     trades = history.wins + history.losses
     quantum = float(market.instruments[0].quantum)
@@ -91,13 +92,14 @@ def _row(strategy: type[Strategy], params: Any, market: Market, simulation: Simu
         total_return=float(history.equity[-1]) / cash - 1.0,
         max_drawdown=drawdown,
         sharpe=mean / deviation * yearly**0.5 if deviation > 0.0 else float("nan"),
+        fills=len(history.fills),
         trades=trades,
         win_rate=history.wins / trades if trades else float("nan"),
         fees=history.fees * quantum,
     )
 
 
-def _account_signals(strategy: type[Strategy], params: Any, market: Market) -> tuple[Records, Records]:
+def account_signals(strategy: type[Strategy], params: Any, market: Market) -> tuple[Records, Records]:
     """SIGNAL records of all symbols, and the table of their wishes: an entry's, and none."""
     found = [signals_of(strategy, params, market, symbol) for symbol in range(len(market.instruments))]
     parts = [_part(market, symbol, signals) for symbol, signals in enumerate(found)]
