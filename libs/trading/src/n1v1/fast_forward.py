@@ -66,7 +66,7 @@ class FastForward:
         A bar time is quiet when it has one bar, of the only symbol that has a mark; no strategy raises a signal; the
         bar changes no order; and the account's equity at its close changes nothing else.
         """
-        coming, decide = iter(bar_times), self._signals.decide
+        coming, hear = iter(bar_times), self._signals.hear
         add_time, add_equity, add_mark = marks.appenders()
         bars: tuple[BarRow, ...] | None = ()
         while bars is not None:
@@ -75,8 +75,8 @@ class FastForward:
             above, most, wake_ns = self._risk.quiet_equity()
             end_ns, previous_ns, passed, equity = min(last_ns, wake_ns), 0, None, 0
             for bars in coming:
-                raised = decide(bars)
                 bar = bars[0]
+                raised = hear(bar) if len(bars) == 1 else [signal for each in bars for signal in hear(each)]
                 of, _, opened_ns, ts_ns, _, highest, lowest, close, _ = bar
                 if raised or not (low < lowest and highest < high and previous_ns <= opened_ns < ts_ns < end_ns):
                     break
@@ -92,10 +92,12 @@ class FastForward:
             if passed is not None:
                 self._pass(passed, equity)
             if bars is not None:
+                self._signals.complete(bars[0].ts_ns)
                 yield bars, raised
 
     def _pass(self, bar: BarRow, equity: int) -> None:
         """Bring every stage to where all the bars up to this one would have brought it."""
+        self._signals.complete(bar.ts_ns)
         self._venue.pass_bar(bar)
         self._execution.move_market(bar.ts_ns)
         self._portfolio.pass_bar(bar, equity)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from n1v1 import ids
@@ -379,11 +380,11 @@ class Execution:
 
     def forget_old_orders(self) -> None:
         """Called when a bar time is over: of what is closed, keep only what a late answer may still concern."""
-        if len(self._orders) - len(self._open) <= CLOSED_KEPT:
-            return
-        closed = [order_id for order_id in self._orders if order_id not in self._open]
-        for order_id in closed[:-CLOSED_KEPT]:
-            del self._orders[order_id]
+        excess = len(self._orders) - len(self._open) - CLOSED_KEPT
+        if excess > 0:
+            closed = (order_id for order_id in self._orders if order_id not in self._open)
+            for order_id in list(islice(closed, excess)):
+                del self._orders[order_id]
 
     def snapshot(self) -> dict[str, Any]:
         return {

@@ -70,24 +70,19 @@ class Signals:
 
     def handle(self, event: Event) -> list[Event]:
         if isinstance(event, BarClosed):
-            raised = self._on_bar(event)
+            raised = self.hear(event)
             self._raised += len(raised)
             return [*raised]
         if isinstance(event, BarsComplete) and event.ts_ns > self._completed_ns:
             return [self._complete(event)]
         return []
 
-    def decide(self, bars: Sequence[ClosedBar]) -> list[SignalRaised]:
-        """The signals of a whole bar time, for a driver that needs no watermark to know that they are all."""
-        raised: list[SignalRaised] = []
-        for bar in bars:
-            raised += self._on_bar(bar)
-        if self._notes:
-            self._notes = []
-        self._completed_ns = bars[0].ts_ns
-        return raised
+    def complete(self, ts_ns: int) -> None:
+        """All bars of that time have been heard, says a driver that needs no watermark to know it."""
+        self._notes, self._completed_ns = [], ts_ns
 
-    def _on_bar(self, bar: ClosedBar) -> Sequence[SignalRaised]:
+    def hear(self, bar: ClosedBar) -> Sequence[SignalRaised]:
+        """The signals of one bar; none for a bar that was heard before."""
         symbol, ts_ns = bar.symbol, bar.ts_ns
         if bar.timeframe != self._timeframe or ts_ns <= self._last_bar_ns.get(symbol, -1):
             return ()

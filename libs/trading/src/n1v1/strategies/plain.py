@@ -298,11 +298,13 @@ def _wish(signal: Signal, bar: Bar, instrument: Instrument) -> Wish:
         side=-1 if signal.action is Action.SELL else 1,
         close=bar.close,
         instrument=instrument,
-        **{name: getattr(signal, name) for name in _OF_THE_WISH},
+        size=signal.size,
+        value=signal.value,
+        quantity=signal.quantity,
+        stop=signal.stop,
+        target=signal.target,
+        trail=signal.trail,
+        stop_price=signal.stop_price,
+        target_price=signal.target_price,
+        limit=signal.limit,
     )
-
-
-_OF_THE_WISH = (
-    *("size", "value", "quantity", "stop", "target", "trail"),
-    *("stop_price", "target_price", "limit"),
-)
