@@ -149,3 +149,17 @@ def test_an_export_that_is_imported_again_is_the_same_dataset(place: Path, capsy
     assert "choose one with --symbol, or write {symbol} in the file name" in capsys.readouterr().err
     assert main(["data", "export", "coinbase-4h", "{symbol}.csv.gz"]) == 0
     assert {path.name for path in place.glob("*.csv.gz")} == {"BTC-USD.csv.gz", "ETH-USD.csv.gz"}
+
+
+def test_the_store_lies_where_the_settings_say_for_every_command(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "c.json").write_text(json.dumps({"paths": {"state_dir": str(place / "elsewhere")}}))
+    assert import_btc("--name", "mine", "-c", "c.json") == 0
+    assert [folder.name for folder in place.iterdir() if (folder / "datasets").exists()] == ["elsewhere"]
+    run = ["backtest", "--strategy", "ema_cross", "--data", "mine", "--engine", "pipeline", "--format", "json"]
+    assert main([*run, "-c", "c.json"]) == 0
+    assert main(["lookahead-analysis", "--strategy", "ema_cross", "--data", "mine", "-c", "c.json"]) == 0
+    capsys.readouterr()
+    assert main(run) == 1
+    assert "no dataset 'mine'" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from n1v1_cli.errors import CommandError
+from n1v1_cli.options import add_settings_options, load_settings
 
 if TYPE_CHECKING:
     from n1v1_research.datasets import Dataset
@@ -46,6 +47,7 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--end", metavar="DATE", help="end, exclusive, UTC (the last recorded)")
     parser.add_argument("--limit", metavar="BARS", type=int, help="the last BARS bars of each symbol only")
     parser.add_argument("--json", action="store_true", help="for programs")
+    add_settings_options(parser)
 
 
 def subject_of(args: argparse.Namespace) -> Subject:
@@ -60,7 +62,8 @@ def subject_of(args: argparse.Namespace) -> Subject:
     for text in args.params:
         parameters |= parameters_in(text)
     symbols = args.symbols.split(",") if args.symbols else None
-    dataset = load(args.data, symbols=symbols, start=args.start, end=args.end)
+    store = load_settings(args).settings.datasets_dir
+    dataset = load(args.data, symbols=symbols, start=args.start, end=args.end, store=store)
     if args.timeframe and args.timeframe != dataset.timeframe:
         dataset = dataset.resampled(args.timeframe)
     return Subject(args.strategy, registry.find(args.strategy), parameters, dataset)

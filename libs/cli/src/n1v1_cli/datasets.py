@@ -26,6 +26,7 @@ def chosen_dataset(loaded: Loaded, *, may_resample: bool) -> Dataset:
         symbols=market.symbols if is_named else None,
         start=market.start,
         end=market.end,
+        store=loaded.settings.datasets_dir,
     )
     asked_for = loaded.origin_of("market.timeframe")
     if asked_for.source == BUILT_IN or asked_for.value == dataset.timeframe:

@@ -46,7 +46,13 @@ def dataset_of(settings: Settings) -> Dataset:
     from n1v1_research.datasets import DEFAULT_DATASET, load
 
     market = settings.market
-    return load(market.dataset or DEFAULT_DATASET, symbols=market.symbols, start=market.start, end=market.end)
+    return load(
+        market.dataset or DEFAULT_DATASET,
+        symbols=market.symbols,
+        start=market.start,
+        end=market.end,
+        store=settings.datasets_dir,
+    )
 
 
 def title_of(settings: Settings, dataset: Dataset) -> str:

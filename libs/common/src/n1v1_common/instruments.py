@@ -9,4 +9,5 @@ from n1v1_research.datasets import DEFAULT_DATASET, instruments
 
 def instruments_of(settings: Settings) -> tuple[Instrument, ...]:
     """The symbols of the settings with the grids of the dataset. Raises UnknownName for one that it does not have."""
-    return instruments(settings.market.dataset or DEFAULT_DATASET, symbols=settings.market.symbols)
+    market = settings.market
+    return instruments(market.dataset or DEFAULT_DATASET, symbols=market.symbols, store=settings.datasets_dir)

@@ -72,7 +72,13 @@ def recovered_exchange(setup: VenueSetup, journal: Journal) -> Exchange:
 
 def _dataset_of(settings: Settings) -> Dataset:
     wanted = settings.market
-    dataset = load(wanted.dataset or DEFAULT_DATASET, symbols=wanted.symbols, start=wanted.start, end=wanted.end)
+    dataset = load(
+        wanted.dataset or DEFAULT_DATASET,
+        symbols=wanted.symbols,
+        start=wanted.start,
+        end=wanted.end,
+        store=settings.datasets_dir,
+    )
     if dataset.timeframe != wanted.timeframe:
         raise CannotStart(
             f"dataset {dataset.name} has bars of {dataset.timeframe}, but market.timeframe is {wanted.timeframe}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n1v1_cli.errors import CommandError
+from n1v1_cli.options import add_settings_options, load_settings
 
 if TYPE_CHECKING:
     from n1v1_research.datasets import Dataset
@@ -47,6 +48,8 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
         "file", metavar="FILE", help="ends in .csv, .csv.gz, .parquet or .feather; {symbol} in it: each"
     )
     export.add_argument("--symbol", help="of a dataset that has several")
+    for action in actions.choices.values():
+        add_settings_options(action)
 
 
 def _add_import(actions: Any) -> None:
@@ -100,11 +103,10 @@ def run(args: argparse.Namespace) -> int:
     return actions[args.action](args)
 
 
-def _store() -> Store:
-    from n1v1_cli.stack.folder import default_state_dir
+def _store(args: argparse.Namespace) -> Store:
     from n1v1_research.datasets.store import Store
 
-    return Store(default_state_dir() / "datasets")
+    return Store(load_settings(args).settings.datasets_dir)
 
 
 # --- import ----------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def _import(args: argparse.Namespace) -> int:
     imported = import_files(
         files, name=name, timeframe=args.timeframe, reading=reading, grids=_grids(args, files), now_ns=now_ns
     )
-    store = _store()
+    store = _store(args)
     before = store.names().get(name)
     entry, is_new = store.add(imported.dataset, origin=_origin(imported, reading), now_ns=now_ns)
     _print_imported(imported, entry)
@@ -250,7 +252,7 @@ def _list(args: argparse.Namespace) -> int:
     from n1v1.errors import InvalidData
     from n1v1_research.datasets.stored import entry_of
 
-    store = _store()
+    store = _store(args)
     names: dict[str, list[str]] = {}
     for name, dataset_id in store.names().items():
         names.setdefault(dataset_id, []).append(name)
@@ -334,7 +336,7 @@ def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 def _verify(args: argparse.Namespace) -> int:
     from n1v1_research.datasets.stored import alterations
 
-    store = _store()
+    store = _store(args)
     folders = [store.folder_of(name) for name in args.names] if args.names else list(store.folders())
     if not folders:
         print("nothing has been imported yet: n1v1 data import --help")
@@ -358,7 +360,7 @@ def _show(args: argparse.Namespace) -> int:
     from n1v1_research.datasets.chart import write
     from n1v1_research.datasets.load import load
 
-    store = _store()
+    store = _store(args)
     dataset = load(args.name, symbols=args.symbol, store=store.folder)
     path = args.output or Path("results/data") / f"{dataset.name}.html"
     entry = store.find(args.name)
@@ -393,7 +395,7 @@ def _export(args: argparse.Namespace) -> int:
     from n1v1_research.datasets.export import export
     from n1v1_research.datasets.load import load
 
-    dataset = load(args.name, symbols=[args.symbol] if args.symbol else None, store=_store().folder)
+    dataset = load(args.name, symbols=[args.symbol] if args.symbol else None, store=_store(args).folder)
     for symbol, path in _destinations(dataset, args.file):
         export(dataset.columns(symbol), dataset.instrument(symbol), path)
         print(f"{path.absolute()}: {len(dataset.columns(symbol)):,} bars of {symbol}")

@@ -65,7 +65,11 @@ def make_plan(
         PortTaken: a port given in the settings is in use.
         ConfigError: the changes do not fit the settings.
     """
-    changes: dict[str, object] = {"paths.state_dir": state_dir, **server_settings}
+    changes: dict[str, object] = {
+        "paths.state_dir": state_dir,
+        "paths.datasets_dir": loaded.settings.datasets_dir.absolute(),  # also for a stack in a folder of its own
+        **server_settings,
+    }
     for service in services:
         listen = loaded.settings.listen_of(service)
         changes[f"services.{service}.port"] = claim_port(f"services.{service}.port", listen.port)

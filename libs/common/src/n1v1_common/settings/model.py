@@ -304,6 +304,8 @@ def default_state_dir() -> Path:
 class StatePaths(Section):
     state_dir: Annotated[Path, AfterValidator(_expanded)] = Field(default_factory=default_state_dir)
     """Everything that n1v1 writes is below this folder."""
+    datasets_dir: Annotated[Path, AfterValidator(_expanded)] | None = None
+    """Folder of imported datasets; empty: <paths.state_dir>/datasets."""
 
 
 class Settings(Section):
@@ -347,6 +349,11 @@ class Settings(Section):
     def spans_dir(self) -> Path:
         """Folder of the local span store."""
         return self.telemetry.spans_dir or self.paths.state_dir / "spans"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Folder of imported datasets."""
+        return self.paths.datasets_dir or self.paths.state_dir / "datasets"
 
     def listen_of(self, service: str) -> Listen:
         """Where a service listens; KeyError for a name that is none of ours."""
