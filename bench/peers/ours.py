@@ -9,7 +9,6 @@ import numpy as np
 
 from bench.peers.measure import CASH, FEE_RATE, MINUTE_NS, Backtest, Outcome, Prices, Task
 from bench.peers.our_strategies import CompiledCross, CrossParams
-from n1v1.events import EquityMarked, OrderFilled
 from n1v1.risk.policy import RiskPolicy
 from n1v1.signals.stage import Instance
 from n1v1.simulation.venue import VenueRules
@@ -71,17 +70,11 @@ def _last(equity: Any, dataset: Dataset) -> float:
 def engine(task: Task, prices: Prices) -> Backtest:
     """Event by event, with the strategy in plain Python."""
     dataset = _dataset(task, prices)
-    dataset.total_steps  # noqa: B018  # makes the bars one by one, which is taking them in
     configuration = _configuration(dataset)
 
     def run() -> Outcome:
-        equity = fills = 0
-        for event in pipeline.events(configuration, dataset):
-            if isinstance(event, EquityMarked):
-                equity = event.equity
-            elif isinstance(event, OrderFilled):
-                fills += 1
-        return Outcome((equity * float(dataset.instruments[0].quantum),), fills)
+        records = pipeline.play(configuration, dataset, lambda _: None).records
+        return Outcome((records.equity[-1][2] * float(dataset.instruments[0].quantum),), len(records.fills))
 
     return run
 

@@ -16,10 +16,14 @@ from n1v1.errors import StrategyError
 from n1v1.events import (
     BarClosed,
     BarsComplete,
+    BreakerChanged,
     DecisionsComplete,
     EquityMarked,
     Event,
     FillsComplete,
+    OrderCancelled,
+    OrderExpired,
+    OrderRefused,
     OrdersComplete,
     SignalsComplete,
 )
@@ -44,7 +48,7 @@ from n1v1.run_hash import first_difference, from_events, run_hash
 from n1v1.signals.stage import Instance, Signals
 from n1v1.simulation.rules import TouchRule
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
-from n1v1.values import PPB
+from n1v1.values import PPB, Purpose
 from n1v1_research.backtest import pipeline
 from n1v1_research.backtest.bar_times import bar_times
 from n1v1_research.backtest.configuration import Configuration
@@ -233,12 +237,30 @@ def test_every_strategy_over_a_market_with_gaps(key: str, authors: Path) -> None
     assert happened
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_random_policies_and_rules_with_several_instances(seed: int, authors: Path) -> None:
+def test_random_policies_and_rules_with_several_instances(authors: Path) -> None:
+    kinds: set[object] = set()
+    for seed in range(20):
+        chance = random.Random(seed)
+        data = with_gaps(load("coinbase-4h", start="2021-05-01", end="2021-07-10"), chance)
+        wishful = Instance("first", f"{authors}:Wishful", {"every": chance.randint(1, 5)})
+        for event in assert_equal(random_configuration(chance, authors, wishful), data):
+            kinds |= {type(event), getattr(event, "purpose", None)}
+    assert kinds >= {BreakerChanged, OrderCancelled, OrderExpired, OrderRefused}
+    assert kinds >= set(Purpose) - {Purpose.FLATTEN}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_symbol_whose_quiet_bars_are_passed_over(seed: int, authors: Path) -> None:
     chance = random.Random(seed)
-    data = with_gaps(load("coinbase-4h", start="2021-05-01", end="2021-07-10"), chance)
-    wishful = Instance("first", f"{authors}:Wishful", {"every": chance.randint(1, 5)})
-    assert assert_equal(random_configuration(chance, authors, wishful), data)
+    both = with_gaps(load("coinbase-4h", start="2021-05-01", end="2021-07-10"), chance)
+    (instrument,) = both.instruments[:1]
+    data = replace(both, instruments=(instrument,), series={instrument.symbol: both.columns(instrument.symbol)})
+    wishful = Instance("first", f"{authors}:Wishful", {"every": chance.randint(2, 9)})
+    watched = random_policy(chance)
+    plain = replace(watched, max_exposure_ppb=None, exits=Exits(), breaker=BreakerRules(), anomalies=AnomalyRules())
+    plain = replace(plain, adaptive=AdaptiveRules(), sizing=Sizing())
+    configuration = Configuration(instances=(wishful,), policy=plain, rules=random_rules(chance), initial_cash=CASH)
+    assert assert_equal(configuration, data)
 
 
 def test_play_leaves_the_records_of_every_event(authors: Path) -> None:
