@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from n1v1.equity_rows import EquityRows
-from n1v1.errors import StrategyError
+from n1v1.errors import InvalidData, StrategyError
 from n1v1.events import (
     BarClosed,
     BarsComplete,
@@ -275,6 +275,16 @@ def test_a_strategy_that_raises_ends_the_run(authors: Path) -> None:
     configuration = random_configuration(random.Random(1), authors, Instance("broken", f"{authors}:Raises"))
     with pytest.raises(StrategyError, match="broken on BTC-USD raised ValueError: the seventh bar"):
         pipeline.play(configuration, data, lambda _: None)
+
+
+def test_a_quiet_bar_that_begins_before_the_last_one_closed_is_refused(authors: Path) -> None:
+    data = load("coinbase-4h", start="2021-04-01", end="2021-05-01")
+    configuration = random_configuration(random.Random(1), authors, Instance("first", f"{authors}:Turns"))
+    first, second, third = ((bars[0],) for bars in islice(bar_times(data), 3))
+    early = (third[0]._replace(open_ns=second[0].open_ns),)
+    for played in ([first, second, early], [second, first], [first, second, third, third]):
+        with pytest.raises(InvalidData):
+            list(Stages(configuration, data).engine.play(played, EquityRows()))
 
 
 def test_bars_of_one_time_stand_together_by_symbol() -> None:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:  # as in pipeline.py
 
 
 class QuietBars(NamedTuple):
-    """A bar strictly between low and high that closes before until_ns changes no order at the venue."""
+    """A bar strictly between low and high, within from_ns and until_ns, changes no order at the venue."""
 
     low: int
     high: int
+    from_ns: int
     until_ns: int
 
 
@@ -70,17 +71,17 @@ class FastForward:
         add_time, add_equity, add_mark = marks.appenders()
         bars: tuple[BarRow, ...] | None = ()
         while bars is not None:
-            symbol, cash, lots, divisor = self._portfolio.only_holding()
-            low, high, last_ns = self._venue.quiet_bars(symbol)
+            symbol, cash, tick_worth = self._portfolio.only_holding()
+            low, high, previous_ns, last_ns = self._venue.quiet_bars(symbol)
             above, most, wake_ns = self._risk.quiet_equity()
-            end_ns, previous_ns, passed, equity = min(last_ns, wake_ns), 0, None, 0
+            end_ns, passed, equity = min(last_ns, wake_ns), None, 0
             for bars in coming:
                 bar = bars[0]
                 raised = hear(bar) if len(bars) == 1 else [signal for each in bars for signal in hear(each)]
                 of, _, opened_ns, ts_ns, _, highest, lowest, close, _ = bar
                 if raised or not (low < lowest and highest < high and previous_ns <= opened_ns < ts_ns < end_ns):
                     break
-                worth = cash + close * lots // divisor
+                worth = cash + close * tick_worth
                 if not above < worth <= most or of != symbol or len(bars) > 1:
                     break
                 add_time(ts_ns)

@@ -124,12 +124,13 @@ class Portfolio:
         self._marked_ns = self._fills_ns = bars[0].ts_ns
         return self._value_account()
 
-    def only_holding(self) -> tuple[str, int, int, int]:
-        """Symbol, cash, lots and the divisor of their value, when one symbol is marked; symbol '' otherwise."""
+    def only_holding(self) -> tuple[str, int, int]:
+        """Symbol, cash, and what a tick of its price is worth, when one symbol is marked; symbol '' otherwise."""
         if len(self._marks) != 1:
-            return "", 0, 0, 1
+            return "", 0, 0
         (symbol,) = self._marks
-        return symbol, self._cash, self._lots(symbol), self._instruments[symbol].notional_divisor
+        worth, rest = divmod(self._lots(symbol), self._instruments[symbol].notional_divisor)
+        return ("", 0, 0) if rest else (symbol, self._cash, worth)
 
     def pass_bar(self, bar: BarRow, equity: int) -> None:
         """As `mark` for the bar of the only symbol, at which the account is worth `equity`: no more than before."""

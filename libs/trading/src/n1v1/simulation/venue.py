@@ -161,8 +161,8 @@ class SimulatedVenue:
         """Which bars of the symbol `advance` would only move the clock with. None when something waits to be told."""
         market = self._markets.get(symbol)
         if market is None or self._late:
-            return QuietBars(0, 0, 0)
-        return QuietBars(market.quiet_low, market.quiet_high, market.quiet_until_ns)
+            return QuietBars(0, 0, 0, 0)
+        return QuietBars(market.quiet_low, market.quiet_high, market.last_close_ns, market.quiet_until_ns)
 
     def pass_bar(self, bar: ClosedBar) -> None:
         """As `advance` with one bar that is quiet, and follows the last one or others that were."""
