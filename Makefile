@@ -17,6 +17,8 @@ setup: $(STAMP)  ## virtual environment with everything in requirements.lock (PY
 
 $(STAMP): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" .ci/setup $(MEMBERS)
+	@printf 'compiling what backtests share, once: about half a minute\n'
+	@$(BIN)/python -m n1v1_research.scan
 	@touch $@
 
 check: setup  ## formatting, lint, types, import rules, generated messages

@@ -8,7 +8,6 @@ import numpy as np
 
 from bench.peers.measure import FAST, FIRST_DECISION, SLOW
 from n1v1.events import Wish
-from n1v1.indicators.ema import EMA, ema
 from n1v1.kernels import Record, kernel
 from n1v1.strategies.bar import Bar
 from n1v1.strategies.base import EXIT, LONG, NO_SIGNAL, Bound, Explanation, Strategy
@@ -26,15 +25,18 @@ class CrossParams(NamedTuple):
 
 @kernel
 def cross_on_bar(params: Any, state: Record, bar: Record) -> int:
-    ema(state.fast, bar.close, params.fast_ema)
-    ema(state.slow, bar.close, params.slow_ema)
+    if state.bars == 0:  # the peers begin an average with the first price; ours begin with the mean of a whole period
+        state.fast = bar.close
+        state.slow = bar.close
+    state.fast += 2.0 / (params.fast_ema + 1) * (bar.close - state.fast)
+    state.slow += 2.0 / (params.slow_ema + 1) * (bar.close - state.slow)
     state.bars += 1
     if state.bars <= FIRST:
         return NO_SIGNAL
-    if state.fast.value > state.slow.value and not state.is_long:
+    if state.fast > state.slow and not state.is_long:
         state.is_long = True
         return LONG
-    if state.fast.value < state.slow.value and state.is_long:
+    if state.fast < state.slow and state.is_long:
         state.is_long = False
         return EXIT
     return NO_SIGNAL
@@ -43,7 +45,7 @@ def cross_on_bar(params: Any, state: Record, bar: Record) -> int:
 class CompiledCross(Strategy):
     key = "peer_cross"
     Params = CrossParams
-    State = np.dtype([("fast", EMA), ("slow", EMA), ("bars", "i8"), ("is_long", "?")])
+    State = np.dtype([("fast", "f8"), ("slow", "f8"), ("bars", "i8"), ("is_long", "?")])
     bounds: ClassVar = {"fast_ema": Bound(1, 10_000), "slow_ema": Bound(2, 10_000)}
     on_bar = staticmethod(cross_on_bar)
 
