@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from n1v1.errors import InvalidValue
 from n1v1.risk.policy import Exits, RiskPolicy, Sizing, SizingMethod, StopMethod, TargetMethod, TrailMethod
 from n1v1.run_hash import first_difference, run_hash
 from n1v1.signals.stage import Instance
@@ -26,6 +28,8 @@ MINUTE = 60_000_000_000
 PERCENT = PPB // 100
 SYMBOLS = ("AAA-USD", "BBB-USD", "CCC-USD")
 
+LIMIT_ENTRIES = Path(__file__).with_name("limit_entries.py")
+
 INSTANCES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ema_cross", {"fast_ema": 2, "slow_ema": 5}),
     ("ema_cross", {"fast_ema": 3, "slow_ema": 9, "stop_loss_pct": 0.002, "take_profit_pct": 0.004}),
@@ -35,6 +39,8 @@ INSTANCES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("donchian_breakout", {"channel_period": 5, "breakout_threshold": 0.0, "volume_filter": False}),
     ("vwap_pullback", {}),
     ("my_breakout", {"required_history": 12}),
+    (str(LIMIT_ENTRIES), {}),
+    (str(LIMIT_ENTRIES), {"every": 3, "away": 0.004, "stop": 0.002}),
 )
 
 
@@ -94,6 +100,7 @@ def policies(draw: st.DrawFn) -> RiskPolicy:
         max_positions=draw(st.integers(1, 3)),
         cost_ppb=to_ppb("0.002"),
         valid_for_ns=MINUTE,
+        limit_valid_for_ns=draw(st.sampled_from([0, 3 * MINUTE, 5 * MINUTE // 2])),
         max_exposure_ppb=draw(st.sampled_from([None, 50 * PERCENT])),
         max_daily_loss_ppb=draw(st.sampled_from([None, PERCENT])),
         emergency_loss_ppb=draw(st.sampled_from([None, 2 * PERCENT])),
@@ -151,6 +158,33 @@ def test_years_of_recorded_bars_end_alike() -> None:
     compiled = engine.play(configuration, dataset, _nobody)
     assert len(compiled.records.fills) > 200, "a year without trades proves nothing"
     assert run_hash(compiled.records) == run_hash(pipeline.play(configuration, dataset, _nobody).records)
+
+
+def test_entries_at_limits_fill_or_end_with_their_time_in_both_engines() -> None:
+    configuration = Configuration(
+        instances=(Instance("limits", str(LIMIT_ENTRIES), {"away": 0.003, "stop": 0.02}),),
+        policy=replace(_policy(), limit_valid_for_ns=2 * 4 * 60 * MINUTE),
+        rules=VenueRules(fee_rate_ppb=to_ppb("0.001"), slippage_ppb=to_ppb("0.0005")),
+        initial_cash=10**12,
+    )
+    dataset = load("coinbase-4h", start="2020-01-01", end="2020-07-01")
+    compiled = engine.play(configuration, dataset, _nobody)
+    assert first_difference(pipeline.play(configuration, dataset, _nobody).records, compiled.records) is None
+    limit_orders = [order for order in compiled.records.orders if order[3] == "LIMIT"]
+    assert {order[5] for order in limit_orders} == {"FILLED", "EXPIRED"}
+
+
+def test_plugins_are_not_passed_over_in_silence() -> None:
+    dataset = load("coinbase-4h", start="2020-01-01", end="2020-01-03")
+    configuration = Configuration(
+        instances=(Instance("ema_cross", "ema_cross", {}),),
+        policy=_policy(),
+        rules=VenueRules(fee_rate_ppb=0, slippage_ppb=0),
+        initial_cash=10**12,
+        anomaly_detectors=("wicks",),
+    )
+    with pytest.raises(InvalidValue, match="runs no plug-ins, and these are named: wicks; use --engine pipeline"):
+        engine.play(configuration, dataset, _nobody)
 
 
 def test_a_strategy_that_raises_ends_the_run(tmp_path: Any) -> None:

@@ -62,7 +62,7 @@ from n1v1.risk.reasons import MEANINGS, REASONS, RefusalReason, code_of, page
 from n1v1.risk.stage import Risk
 from n1v1.strategies.bar import Bar
 from n1v1.testing.risk import AnomalyDetectorConformance, RiskManagerConformance
-from n1v1.values import PPB, Instrument, Liquidity, OrderType, Purpose, Side
+from n1v1.values import PPB, Instrument, Liquidity, OrderType, Purpose, Side, TimeInForce
 
 HOUR = 3_600_000_000_000
 START = 19_000 * 24 * HOUR
@@ -226,7 +226,7 @@ class TestAnApproval:
         desk = Desk(replace(POLICY, limit_valid_for_ns=3 * HOUR))
         (order,) = approvals(desk.next_hour(desk.signal(wish=Wish(limit_ticks=900_000))))
         assert (order.type, order.limit_ticks, order.reference_ticks) == (OrderType.LIMIT, 900_000, 1_000_000)
-        assert order.valid_until_ns == order.ts_ns + 3 * HOUR
+        assert (order.time_in_force, order.valid_until_ns) == (TimeInForce.GTD, order.ts_ns + 3 * HOUR)
 
     def test_an_exit_has_no_bracket(self) -> None:
         desk = Desk(replace(POLICY, exits=Exits(stop_method=StopMethod.PERCENTAGE)))

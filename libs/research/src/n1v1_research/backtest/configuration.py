@@ -26,6 +26,7 @@ class Configuration:
     """Equal configurations over equal data are equal runs, in every engine.
 
     initial_cash: in quanta of the quote currency. venue: its name, as it stands in orders.
+    risk_managers, anomaly_detectors: names of plug-ins in the order in which they are asked, see n1v1.risk.plugins.
     """
 
     instances: tuple[Instance, ...]
@@ -34,6 +35,8 @@ class Configuration:
     initial_cash: int
     account: str = "main"
     venue: str = "simulator"
+    risk_managers: tuple[str, ...] = ()
+    anomaly_detectors: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Everything that decides the run, as plain values; nothing of where files lie or servers listen.
@@ -45,6 +48,7 @@ class Configuration:
             "account": {"id": self.account, "initial_cash": self.initial_cash},
             "strategies": [_instance(instance) for instance in sorted(self.instances, key=lambda i: i.name)],
             "risk": _plain(self.policy),
+            "plugins": _plain({"risk_managers": self.risk_managers, "anomaly_detectors": self.anomaly_detectors}),
             "venue": {"name": self.venue, "rules": _plain(self.rules)},
         }
 

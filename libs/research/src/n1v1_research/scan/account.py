@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from n1v1.kernels import Record
 from n1v1.risk.account import ENTRY, FLATTEN, PURPOSES, TIME_EXIT, book_fill, release, reserve, symbol_exposure
 from n1v1.risk.breaker import must_flatten, observe_equity
-from n1v1.risk.limits import decide, decide_closing, reduces
+from n1v1.risk.limits import decide, decide_closing, reduces, validity_ns
 from n1v1.risk.market import observe_bar, time_exit_due
 from n1v1.simulation.accepting import accept
 from n1v1.simulation.book import is_alive
@@ -23,6 +23,7 @@ from n1v1.simulation.records import (
     EXECUTED,
     FILLED,
     GTC,
+    GTD,
     LIMIT,
     MARKET,
     OPEN,
@@ -414,7 +415,7 @@ def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> 
     if signal != NONE:
         decisions[signal].order = sent
     first = run.counts[s]
-    count = _write_orders(run, s, decision, signal, first)
+    count = _write_orders(run, s, decision, signal, first, now_ns)
     run.wallets[s].cash = run.totals.free_cash
     last_ticks = run.symbols[s].mark_ticks
     answer = accept(run.grid[s], run.orders[s], first, count, last_ticks, now_ns, run.rules, run.wallets[s])
@@ -429,12 +430,15 @@ def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> 
 
 
 @inlined
-def _write_orders(run: Run, s: int, decision: Record, signal: int, first: int) -> int:
+def _write_orders(run: Run, s: int, decision: Record, signal: int, first: int, now_ns: int) -> int:
     """An order and the legs of its bracket, behind the others of the symbol. Answers how many there are then."""
     entry = run.totals.orders
     kind = LIMIT if decision.limit_ticks > 0 else MARKET
     order = _write_order(run, s, first, decision.side, decision.lots, kind, decision.purpose, signal, NONE)
     order.limit_ticks = decision.limit_ticks
+    if kind == LIMIT:
+        order.time_in_force = GTD
+        order.expires_ns = now_ns + validity_ns(run.policy, decision)
     order.reduces_only = int(decision.purpose != ENTRY)
     count = first + 1
     if decision.stop_ticks > 0 or decision.trail_ppb > 0:

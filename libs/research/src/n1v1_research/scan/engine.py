@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from n1v1.errors import StrategyError
+from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import NO_WISH, Action, Wish
 from n1v1.kernels import store_record
 from n1v1.risk.account import PURPOSES
@@ -32,7 +32,8 @@ Records = NDArray[np.void]
 
 
 def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> Played:
-    """Raises StrategyError when a strategy raises, InvalidValue for a policy that needs plug-ins."""
+    """Raises StrategyError when a strategy raises, InvalidValue for plug-ins, which it cannot run."""
+    _refuse_plugins(configuration)
     market = Market.of(dataset)
     collected = collect(configuration, dataset, market)
     signals, told = collected.in_order()
@@ -51,6 +52,13 @@ def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> 
         purposes={name: PURPOSES[purpose] for name, purpose in zip(names, history.sent["purpose"], strict=True)},
         decided=decided(history),
     )
+
+
+def _refuse_plugins(configuration: Configuration) -> None:
+    if named := (*configuration.risk_managers, *configuration.anomaly_detectors):
+        raise InvalidValue(
+            f"the compiled engine runs no plug-ins, and these are named: {', '.join(named)}; use --engine pipeline"
+        )
 
 
 def decided(history: AccountHistory) -> dict[str, AssumptionCount]:

@@ -151,6 +151,14 @@ def decide_closing(symbol: Record, instrument: Record, purpose: int, decision: R
 
 
 @kernel
+def validity_ns(policy: Record, decision: Record) -> int:
+    """How long an approved order may be executed, in market time. One at a limit is taken back after that."""
+    if decision.limit_ticks > 0 and policy.limit_valid_for_ns > 0:
+        return int(policy.limit_valid_for_ns)
+    return int(policy.valid_for_ns)
+
+
+@kernel
 def reduces(action: int, held: int) -> bool:
     """Whether an action makes a position of `held` lots smaller: an exit."""
     return bool(held != 0 and (action == CLOSE or (action == SELL) == (held > 0)))

@@ -500,6 +500,7 @@ class Risk:
         decision = self._decision
         order_id = ids.order_id(self._account, cause.signal_id)
         purpose = PURPOSES[decision.purpose]
+        rests = decision.limit_ticks > 0
         accounts.reserve(self._state, self._symbols[cause.symbol], decision, cause.ts_ns)
         self._orders[order_id] = cause.symbol
         if purpose is Purpose.ENTRY:
@@ -515,22 +516,17 @@ class Risk:
             instance=cause.instance,
             symbol=cause.symbol,
             side=Side.BUY if decision.side > 0 else Side.SELL,
-            type=OrderType.LIMIT if decision.limit_ticks else OrderType.MARKET,
+            type=OrderType.LIMIT if rests else OrderType.MARKET,
             lots=decision.lots,
             limit_ticks=decision.limit_ticks or None,
-            time_in_force=TimeInForce.GTC,
+            time_in_force=TimeInForce.GTD if rests else TimeInForce.GTC,
             reduce_only=purpose is not Purpose.ENTRY,
             purpose=purpose,
             bracket=_bracket(decision),
             reference_ticks=decision.reference_ticks,
-            valid_until_ns=cause.ts_ns + self._valid_for_ns(decision),
+            valid_until_ns=cause.ts_ns + limits.validity_ns(self._limits, decision),
             checks=self._checks(self._instruments[cause.symbol]),
         )
-
-    def _valid_for_ns(self, decision: Record) -> int:
-        if decision.limit_ticks and self._policy.limit_valid_for_ns:
-            return self._policy.limit_valid_for_ns
-        return self._policy.valid_for_ns
 
     def _refuse(self, signal: SignalRaised, refused: Refused, checks: tuple[Check, ...] = ()) -> OrderRefused:
         return OrderRefused(
