@@ -1,7 +1,8 @@
 """Who hears what: the whole system on one page.
 
 `HEARS` is the definition of the flow. The in-process engine below runs it; the services subscribe by it. Read it
-from top to bottom and you have followed a bar from the venue to the account's equity and back to an order.
+from top to bottom and you have followed a bar from the venue to the account's equity and back to an order. A backtest
+plays it without the watermarks, which one process does not need: see `Engine.play`.
 
     market_data ──> signals ──> risk ──> execution ──> portfolio
                                   ^          │  ^           │
