@@ -122,8 +122,7 @@ def play(loaded: Loaded, dataset: Dataset, args: argparse.Namespace) -> RunResul
     from n1v1_cli.in_process import configuration_of
     from n1v1_cli.progress import shown_progress
     from n1v1_research.backtest.backtester import Backtester
-    from n1v1_research.backtest.engines import COMPILED, DEFAULT_ENGINE
-    from n1v1_research.light_numba import import_numba
+    from n1v1_research.backtest.engines import DEFAULT_ENGINE
 
     if args.engine == SERVICES:
         from n1v1_cli.options import state_dir_of
@@ -131,8 +130,6 @@ def play(loaded: Loaded, dataset: Dataset, args: argparse.Namespace) -> RunResul
 
         return replayed(loaded, dataset, state_dir_of(loaded) / STATE_FOLDER)
     name = args.engine or DEFAULT_ENGINE
-    if name in COMPILED:
-        import_numba()
     backtester = Backtester(
         configuration_of(loaded.settings, dataset),
         dataset,

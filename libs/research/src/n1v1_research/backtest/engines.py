@@ -43,9 +43,6 @@ ENGINES = {
 }
 DEFAULT_ENGINE = next(iter(ENGINES))
 
-COMPILED = frozenset({"scan"})
-"""Those that need numba."""
-
 
 def engine(name: str) -> Engine:
     """Raises UnknownName with the nearest name."""

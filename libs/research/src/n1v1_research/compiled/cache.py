@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
-FOLDER_VARIABLE = "N1V1_CACHE_DIR"
-
-
-def cache_folder() -> Path:
-    """$N1V1_CACHE_DIR, else n1v1 in the user's cache folder as the XDG base directory specification has it."""
-    if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(named).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "n1v1"
+KEPT_FOR_S = 30 * 24 * 3_600
 
 
 def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Iterable[str], folder: Path) -> None:
@@ -35,10 +29,21 @@ def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Itera
     """
     place = folder / "compiled" / _digest(sources, facts)
     try:
+        if not place.exists():
+            _forget_old(folder / "compiled")
         place.mkdir(parents=True, exist_ok=True)
+        os.utime(place)
     except OSError:
         return
     dispatcher._cache = _cache_in(place)(dispatcher.py_func)
+
+
+def _forget_old(folder: Path) -> None:
+    """Every change of the code leaves a folder behind; those that nobody has used for a month go."""
+    limit = time.time() - KEPT_FOR_S
+    for place in folder.iterdir() if folder.exists() else ():
+        if place.stat().st_mtime < limit:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _digest(sources: Iterable[str], facts: Iterable[str]) -> str:

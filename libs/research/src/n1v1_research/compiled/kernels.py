@@ -14,8 +14,9 @@ from numba.core.types import unliteral
 import n1v1.exact
 from n1v1.errors import InvalidValue
 from n1v1.kernels import KERNELS, kernel
+from n1v1_research.cache_folder import cache_folder
 from n1v1_research.compiled import exact
-from n1v1_research.compiled.cache import cache_folder, keep_between_processes
+from n1v1_research.compiled.cache import keep_between_processes
 
 Function = Callable[..., Any]
 
