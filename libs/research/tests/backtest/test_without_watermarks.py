@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, islice
 from pathlib import Path
@@ -30,6 +31,7 @@ from n1v1.events import (
 from n1v1.execution.stage import Execution
 from n1v1.pipeline import Engine
 from n1v1.portfolio.stage import Portfolio
+from n1v1.risk.plugins import AnomalyResult, BaseAnomalyDetector, Opinion, Proposal, RiskManagerInterface, refuse
 from n1v1.risk.policy import (
     AdaptiveRules,
     AnomalyRules,
@@ -43,11 +45,13 @@ from n1v1.risk.policy import (
     TargetMethod,
     TrailMethod,
 )
+from n1v1.risk.reasons import RefusalReason
 from n1v1.risk.stage import Risk
 from n1v1.run_hash import first_difference, from_events, run_hash
 from n1v1.signals.stage import Instance, Signals
 from n1v1.simulation.rules import TouchRule
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
+from n1v1.strategies.bar import Bar
 from n1v1.values import PPB, Purpose
 from n1v1_research.backtest import pipeline
 from n1v1_research.backtest.bar_times import bar_times
@@ -188,15 +192,34 @@ def random_configuration(chance: random.Random, authors: Path, *forced: Instance
     )
 
 
+class Halves(RiskManagerInterface):
+    def evaluate_signal(self, proposal: Proposal) -> Opinion:
+        return Opinion(0.5, "half of everything") if proposal.price % 2 < 1 else refuse("an odd price")
+
+
+class Jumps(BaseAnomalyDetector):
+    lookback = 2
+
+    def detect(self, data: Sequence[Bar], symbol: str) -> AnomalyResult:
+        change = abs(data[-1].close / data[0].close - 1.0)
+        return AnomalyResult("critical", change, "a jump") if change > 0.015 else AnomalyResult()
+
+
 class Stages:
-    def __init__(self, configuration: Configuration, data: Dataset) -> None:
+    def __init__(self, configuration: Configuration, data: Dataset, *, plug_ins: bool = False) -> None:
         account, instruments, cash = configuration.account, data.instruments, configuration.initial_cash
         self.venue = SimulatedVenue(instruments, configuration.rules)
         self.venue.open_account(account, cash)
         self.signals = Signals(
             instances=configuration.instances, instruments=instruments, timeframe=data.timeframe, notes=False
         )
-        self.risk = Risk(account=account, instruments=instruments, policy=configuration.policy)
+        self.risk = Risk(
+            account=account,
+            instruments=instruments,
+            policy=configuration.policy,
+            managers={"halves": Halves()} if plug_ins else {},
+            detectors={"jumps": Jumps()} if plug_ins else {},
+        )
         self.execution = Execution(account=account, venue=configuration.venue)
         self.portfolio = Portfolio(account=account, instruments=instruments, initial_cash=cash)
         self.engine = Engine(
@@ -213,9 +236,9 @@ class Stages:
         return {stage: getattr(self, stage).snapshot() for stage in stages} | {"venue": self.venue.state_hash()}
 
 
-def assert_equal(configuration: Configuration, data: Dataset) -> list[Event]:
+def assert_equal(configuration: Configuration, data: Dataset, *, plug_ins: bool = False) -> list[Event]:
     """Answers what happened."""
-    with_watermarks, without = Stages(configuration, data), Stages(configuration, data)
+    with_watermarks, without = (Stages(configuration, data, plug_ins=plug_ins) for _ in range(2))
     events = list(with_watermarks.engine.run(data.steps()))
     marks = EquityRows()
     happened = list(without.engine.play(bar_times(data), marks))
@@ -261,6 +284,15 @@ def test_one_symbol_whose_quiet_bars_are_passed_over(seed: int, authors: Path) -
     plain = replace(plain, adaptive=AdaptiveRules(), sizing=Sizing())
     configuration = Configuration(instances=(wishful,), policy=plain, rules=random_rules(chance), initial_cash=CASH)
     assert assert_equal(configuration, data)
+
+
+def test_risk_managers_and_detectors_of_the_users_own(authors: Path) -> None:
+    data = load("coinbase-4h", start="2021-05-01", end="2021-06-10")
+    configuration = random_configuration(random.Random(3), authors, Instance("first", f"{authors}:Wishful"))
+    policy = replace(configuration.policy, breaker=BreakerRules(trips_on_anomaly=True, resumes_by_itself=True))
+    happened = assert_equal(replace(configuration, policy=policy), data, plug_ins=True)
+    reasons = {event.reason for event in happened if isinstance(event, OrderRefused)}
+    assert reasons >= {RefusalReason.VETOED, RefusalReason.BREAKER_OPEN}
 
 
 def test_play_leaves_the_records_of_every_event(authors: Path) -> None:
