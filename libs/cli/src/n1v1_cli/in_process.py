@@ -25,6 +25,8 @@ def configuration_of(settings: Settings, dataset: Dataset) -> Configuration:
         initial_cash=dataset.instruments[0].quanta(settings.account.initial_balance),
         account=settings.account.id,
         venue=settings.venue,
+        risk_managers=settings.risk_management.plugins,
+        anomaly_detectors=settings.anomaly_detection.plugins,
     )
 
 

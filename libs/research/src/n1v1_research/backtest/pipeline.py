@@ -14,6 +14,7 @@ from n1v1.events import Event, OrderSubmitted
 from n1v1.execution.stage import Execution
 from n1v1.pipeline import Engine
 from n1v1.portfolio.stage import Portfolio
+from n1v1.risk.plugins import anomaly_detectors, risk_managers
 from n1v1.risk.stage import Risk
 from n1v1.run_hash import from_events
 from n1v1.signals.stage import Signals
@@ -31,7 +32,7 @@ KEPT_OBJECTS = 200_000
 
 
 def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> Played:
-    """Raises StrategyError when a strategy raises."""
+    """Raises StrategyError when a strategy raises, UnknownName for a plug-in that is not installed."""
     run = _Assembled(configuration, dataset, explains=False)
     purposes: dict[str, Purpose] = {}
     marks = EquityRows()
@@ -63,7 +64,14 @@ class _Assembled:
             account=account,
             venue=self.venue,
             signals=self._signals,
-            risk=Risk(account=account, instruments=instruments, policy=configuration.policy, explains=explains),
+            risk=Risk(
+                account=account,
+                instruments=instruments,
+                policy=configuration.policy,
+                managers=risk_managers(configuration.risk_managers),
+                detectors=anomaly_detectors(configuration.anomaly_detectors),
+                explains=explains,
+            ),
             execution=Execution(account=account, venue=configuration.venue),
             portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
         )

@@ -6,7 +6,7 @@ built-in checks and can only refuse an entry or make it smaller: what the built-
 and exits they do not see. One that raises refuses the entry, for nobody knows what it would have said.
 
 What they say has to follow from what they are given and from their own saved state alone, or a replay will not do what
-the day did: no clock, no network, no chance. `n1v1.testing.risk` checks it. The compiled backtest does not run them.
+the day did: no clock, no network, no chance. `n1v1.testing.risk` checks it. The compiled backtest refuses them.
 """
 
 from __future__ import annotations
