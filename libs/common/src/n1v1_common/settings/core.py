@@ -32,9 +32,9 @@ def instances_of(settings: Settings) -> list[Instance]:
 
 
 def check_strategies(settings: Settings, instrument: Instrument) -> None:
-    """Build every configured strategy once, before anything is started for it.
+    """Build every configured strategy once, and save its state, before anything is started for it.
 
     Raises UnknownName, InvalidValue or StrategyError: what was expected, what came and where.
     """
     for instance in instances_of(settings):
-        registry.runner(instance.strategy, instance.parameters, instrument)
+        registry.runner(instance.strategy, instance.parameters, instrument, settings.market.timeframe).save()
