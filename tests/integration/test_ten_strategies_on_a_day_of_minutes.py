@@ -28,18 +28,21 @@ A_DAY = (
     "market.dataset=binance-1m",
     "market.symbols=BTC-BUSD",
     "market.timeframe=1m",
+    "account.quote_currency=BUSD",
+    "market.start=2022-12-13",
+    "market.end=2022-12-14",
     f"strategies.active_strategies={','.join(TEN)}",
     # a minute moves less than the defaults were made for; with these every strategy has something to say
-    'strategies.strategy_config={"rsi":{"trigger":"level"},"atr_breakout":{"breakout_multiplier":0.5,"min_atr":0.0,'
+    'strategies.strategy_config={"rsi":{"trigger":"level"},"atr_breakout":{"breakout_multiplier":1.0,"min_atr":0.0,'
     '"volume_filter":false},"keltner_channel":{"squeeze_filter":false,"volume_filter":false},"donchian_breakout":'
     '{"breakout_threshold":0.0,"volume_filter":false},"bollinger_reversion":{"volume_filter":false},'
-    '"stochastic":{"volume_filter":false},"ema_cross":{"stop_loss_pct":0.002,"take_profit_pct":0.004}}',
+    '"stochastic":{"volume_filter":false},"ema_cross":{"stop_loss_pct":0.0005,"take_profit_pct":0.001}}',
 )
 
 
 async def test_ten_strategies_end_alike_in_one_process_and_through_the_services(start_replay: Any) -> None:
     async with start_replay(*A_DAY) as replay:
-        await replay.until_ended()
+        await replay.until_ended(within_s=300.0)
         through_the_services = from_events(await replay.events())
         settings = replay.settings
     in_process = from_events(events(settings, dataset_of(settings)))
