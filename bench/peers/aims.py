@@ -31,7 +31,7 @@ WANTED = (
     Wanted("engine, 100,000 bars, bars/s", "one-symbol", "n1v1_engine", None, Aim(">=", 200_000), 100_000),
     Wanted("engine, 1,000,000 bars, bars/s", "one-symbol", "n1v1_engine", None, Aim(">=", 200_000), 1_000_000),
 )
-"""Issue 3 chose them, from what the peers reached when it was written."""
+"""Chosen from what the peers reached when the compiled engine was begun."""
 
 
 def aims(results: Results) -> str:

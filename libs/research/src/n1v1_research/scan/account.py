@@ -104,7 +104,7 @@ def _account(run, columns, at, step_ns, signals, decisions, equity):  # type: ig
     room = len(run.counts) * len(run.happenings)
     step = 0
     while step < len(step_ns):
-        if is_alone:
+        if is_alone and not must_flatten(account):
             step = _pass_quiet_bars(run, columns, at, signal_step, equity)
             if step == len(step_ns):
                 break

@@ -62,22 +62,16 @@ def sweep(
     """
     sets = [strategy.parameters(given) for given in parameters]
     simulation = Simulation(market, policy=policy, rules=rules, cash=cash)
-    signal_passes = _once_compiled(strategy, sets[:1], market, simulation)
+    for params in sets[:1]:  # compiled before the threads begin, so that they do not wait for one another
+        simulation.run(*account_signals(strategy, params, market))
     rows = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         histories = pool.map(lambda params: _row(strategy, params, market, simulation, cash), sets)
-        for done, row in enumerate(histories, start=signal_passes):
+        for done, row in enumerate(histories, start=1):
             rows.append(row)
             if progress is not None:
                 progress(done)
     return rows
-
-
-def _once_compiled(strategy: type[Strategy], sets: Sequence[Any], market: Market, simulation: Simulation) -> int:
-    """Compile before the threads begin, so that they do not wait for one another. Counting begins at 1."""
-    for params in sets:
-        simulation.run(*account_signals(strategy, params, market))
-    return 1
 
 
 def _row(strategy: type[Strategy], params: Any, market: Market, simulation: Simulation, cash: int) -> SweepRow:
