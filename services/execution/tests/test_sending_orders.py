@@ -461,6 +461,15 @@ async def test_an_exit_goes_out_after_the_legs_are_cancelled(bench: Bench, venue
     assert venue.venue.balances("main")["BTC"].free == 0
 
 
+async def test_the_trace_of_an_exit_that_waits_is_kept_until_it_is_sent(bench: Bench, venue: TroubledVenue) -> None:
+    await protected(bench, venue)
+    exit_ = leave()
+    await bench.step(exit_, decided(2), then_send=False)
+    assert exit_.id in bench.handler.open_causes()
+    await bench.handler.after_step()
+    assert bench.handler.open_causes() == {f"submitted:{exit_.order_id}"}
+
+
 @pytest.mark.parametrize("trouble", ["before", "after"])
 async def test_a_cancel_without_an_answer_is_repeated_until_the_venue_says_closed(
     bench: Bench, venue: TroubledVenue, trouble: str

@@ -252,7 +252,11 @@ class ExecutionHandler:
         return (orders_effect(orders, self._instruments), fills_effect(fills, self._instruments))
 
     def open_causes(self) -> Collection[str]:
-        return {f"submitted:{order.order_id}" for order in self._stage.open_orders}
+        """What is said next of an open order follows from its submission; of one that waits, from its approval."""
+        return {
+            order.approval_id if order.state is OrderState.WAITING else f"submitted:{order.order_id}"
+            for order in self._stage.open_orders
+        }
 
     def snapshot(self) -> dict[str, Any]:
         return self._stage.snapshot()
