@@ -204,7 +204,7 @@ async def test_drain_lets_a_running_handler_finish_and_gives_back_the_rest(bus: 
     assert handled == [1, 2]
     assert [d.msg_id for d in await bus.read("BARS", subject="bars.1.>")] == ["done:1", "done:2"]
     rest = await read_and_ack(await bus.consume(replace(READER, filter_subjects=("bars.0.>",))), 8)
-    assert [d.seq for d in rest] == list(range(3, 11))
+    assert sorted(d.seq for d in rest) == list(range(3, 11)), "what was given back may come after what follows it"
 
 
 async def test_after_drain_the_bus_says_that_it_is_closed(backend: Backend) -> None:
