@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -52,6 +53,36 @@ async def test_a_replay_through_the_services_equals_the_one_in_process(
             assert await books(connection) == totals(expected)
         finally:
             await connection.close()
+
+
+BIDS = """
+from n1v1.strategies.plain import PythonStrategy, buy, sell
+
+
+class Bids(PythonStrategy):
+    def __init__(self):
+        self.seen = 0
+
+    def on_bar(self, bar):
+        self.seen += 1
+        if self.seen % 6 == 1:
+            return buy("a bid below the market", limit=bar.close * 0.99, stop=0.04)
+        return sell("enough") if self.seen % 6 == 0 else None
+"""
+
+
+async def test_entries_at_limits_end_with_their_time_through_the_services_too(
+    start_replay: Any, expected_of: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "bids.py"
+    file.write_text(BIDS)
+    more = (f'strategies.files=["{file}"]', "strategies.active_strategies=[]", "risk_management.limit_order_bars=2")
+    expected: RunRecords = expected_of(*more)
+    entries = [row for row in expected.orders if row[3] == "LIMIT"]
+    assert {row[5] for row in entries} == {"FILLED", "EXPIRED"}
+    async with start_replay(*more) as replay:
+        await replay.until_ended()
+        assert first_difference(expected, from_events(await replay.events())) is None
 
 
 async def books(connection: Any) -> tuple[int, int, int, int]:
