@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from types import FunctionType
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from n1v1.events import BarClosed
-from n1v1.kernels import KERNELS
 from n1v1.values import Instrument
+from n1v1_research.compiled import kernels
 from n1v1_research.datasets import load
 
 Kernel = Callable[..., Any]
@@ -44,8 +42,8 @@ class Recorded:
 
 @pytest.fixture(scope="session")
 def compiled() -> Callable[[Kernel], Kernel]:
-    """A kernel as a compiler has it: the same function, and the kernels that it calls compiled as well."""
-    return _compiled
+    """A kernel as the compiled engine has it: the same function, and the kernels that it calls compiled as well."""
+    return kernels.compiled
 
 
 @pytest.fixture(scope="session")
@@ -54,19 +52,9 @@ def compiled_batch() -> Callable[..., Any]:
     return _compiled_batch
 
 
-@cache
-def _compiled(function: Kernel) -> Kernel:
-    assert isinstance(function, FunctionType)
-    used = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
-    inner = {name: _compiled(value) if value in KERNELS else value for name, value in used.items()}
-    copy = FunctionType(function.__code__, {**function.__globals__, **inner}, function.__name__, function.__defaults__)
-    result: Kernel = numba.njit(copy)
-    return result
-
-
 def _compiled_batch(step: Kernel, layout: np.dtype[Any], *columns: Column, params: tuple[Any, ...]) -> Any:
     state = np.zeros(1, layout)[0]
-    fast = _compiled(step)
+    fast = kernels.compiled(step)
     answers = [fast(state, *bar, *params) for bar in zip(*(column.tolist() for column in columns), strict=True)]
     table = np.array(answers, dtype=np.float64)
     return table if table.ndim == 1 else tuple(table.T)

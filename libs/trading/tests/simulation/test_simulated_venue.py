@@ -137,7 +137,7 @@ def test_cash_is_locked_at_the_slipped_last_close_plus_fee_and_released_to_the_q
     locked = 2 * 10_005_000_000 + 20_010_000
     assert venue.balances("main")["USD"] == Balance(free=1_000 * USD - locked, locked=locked)
 
-    venue.cancel("main", "BTC-USD", "a")
+    venue.cancel_list("main", "BTC-USD", "a")
     assert venue.balances("main")["USD"] == Balance(free=1_000 * USD)
 
 
@@ -301,7 +301,7 @@ def test_a_client_id_is_unique_among_open_orders_only_and_the_newest_answers() -
     assert isinstance(duplicate, VenueRejected)
     assert (duplicate.code, duplicate.reason) == (-2010, "Duplicate order sent.")
 
-    venue.cancel("main", "BTC-USD", "a")
+    venue.cancel_list("main", "BTC-USD", "a")
     assert isinstance(venue.submit("main", order("a", limit=92)), VenueAccepted)
     newest = venue.order("main", "BTC-USD", "a")
     assert newest is not None
@@ -311,7 +311,7 @@ def test_a_client_id_is_unique_among_open_orders_only_and_the_newest_answers() -
 
 def test_a_closed_order_cannot_be_cancelled() -> None:
     venue = holding_one_btc()
-    rejected = venue.cancel("main", "BTC-USD", "entry")
+    (rejected,) = venue.cancel_list("main", "BTC-USD", "entry")
     assert isinstance(rejected, VenueRejected)
     assert (rejected.code, rejected.reason) == (-2011, "Unknown order sent.")
 

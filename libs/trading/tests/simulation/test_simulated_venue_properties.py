@@ -93,7 +93,7 @@ def run(rules: VenueRules, history: list[Step], *, checked: bool = False) -> Sim
         if isinstance(step, SubmitOrder):
             venue.submit(account, step)
         elif isinstance(step, Cancel):
-            venue.cancel(account, step.symbol, step.client_order_id)
+            venue.cancel_list(account, step.symbol, step.client_order_id)
         else:
             venue.advance(bars_at(hour, step))
         if checked:

@@ -670,10 +670,12 @@ def test_cancelling_one_leg_cancels_its_list_and_frees_what_it_locked() -> None:
 def test_cancelling_a_resting_entry_reports_its_legs_as_expired() -> None:
     venue = venue_at(100)
     venue.submit_list("main", protected(order("entry", type_=OrderType.LIMIT, limit=90), stop=80))
-    cancelled = venue.cancel("main", "BTC-USD", "entry")
+    cancelled, *others = venue.cancel_list("main", "BTC-USD", "entry")
     assert isinstance(cancelled, VenueClosed)
     assert venue.balances("main")["USD"].locked == 0
-    assert told(venue.advance([flat(2, 100)])) == ["stop expired: the order it waited for ended without a fill"]
+    assert told([("main", report) for report in others]) == [
+        "stop expired: the order it waited for ended without a fill"
+    ]
 
 
 def test_two_orders_without_an_entry_lock_once_and_cancel_each_other() -> None:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from n1v1.signals.stage import Instance
 from n1v1.strategies import registry
-from n1v1.values import Instrument, to_ppb
+from n1v1.values import Instrument
 from n1v1_common.settings.model import Settings
 from n1v1_common.settings.policy import policy_of
 
-__all__ = ["check_strategies", "fee_rate_ppb", "instances_of", "policy_of", "slippage_ppb"]
-
-BPS = 10_000
-
-
-def fee_rate_ppb(settings: Settings) -> int:
-    return to_ppb(settings.exchange.fee_rate_bps / BPS)
-
-
-def slippage_ppb(settings: Settings) -> int:
-    return to_ppb(settings.exchange.slippage_bps / BPS)
+__all__ = ["check_strategies", "instances_of", "policy_of"]
 
 
 def instances_of(settings: Settings) -> list[Instance]:

@@ -9,22 +9,21 @@ from numpy.typing import NDArray
 
 from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import NO_WISH, Action, Wish
-from n1v1.kernels import store_record
 from n1v1.risk.account import PURPOSES
 from n1v1.risk.limits import BUY, CLOSE, SELL, WISH
 from n1v1.risk.records import wish_record
 from n1v1.signals.stage import Instance
 from n1v1.simulation.assumptions import DECIDED_BY, Assumption, AssumptionCount
 from n1v1.strategies import registry
-from n1v1.strategies.base import EXIT, Strategy
+from n1v1.strategies.base import Strategy
 from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.backtest.engines import Played, Progress
 from n1v1_research.datasets import Dataset
 from n1v1_research.scan.layouts import SIGNAL
 from n1v1_research.scan.market import Market
 from n1v1_research.scan.records import Told, order_ids, records_of
-from n1v1_research.scan.signals import signals_of
-from n1v1_research.scan.simulate import AccountHistory, simulate
+from n1v1_research.scan.signals import signal_records, signals_of
+from n1v1_research.scan.simulate import AccountHistory, simulate, stored
 
 ACTIONS = {Action.BUY: BUY, Action.SELL: SELL, Action.CLOSE: CLOSE}
 
@@ -86,10 +85,7 @@ class Collected:
         return self.wishes.setdefault(wish, len(self.wishes))
 
     def wish_table(self) -> Records:
-        table = np.zeros(max(1, len(self.wishes)), WISH)
-        for place, wish in enumerate(self.wishes):
-            store_record(wish_record(wish), table[place : place + 1].reshape(()))
-        return table
+        return np.concatenate([np.zeros(0, WISH), *(stored(wish_record(wish), WISH) for wish in self.wishes)])
 
     def in_order(self) -> tuple[Records, list[Told]]:
         """SIGNAL records as the account pass wants them, and beside them what was said."""
@@ -119,11 +115,8 @@ def _add_compiled(
     params = strategy.parameters(instance.parameters)
     found = signals_of(strategy, params, market, symbol)
     wish, no_wish = collected.wish(strategy.wish(params)), collected.wish(NO_WISH)
-    part = np.zeros(len(found.at), SIGNAL)
-    part["step"], part["symbol"], part["instance"] = market.step_of[found.at], symbol, place
-    part["action"], part["wish"] = found.codes, np.where(found.codes == EXIT, no_wish, wish)
     told = {code: Told(1.0, strategy.reason(params, code)) for code in set(found.codes.tolist())}
-    collected.parts.append(part)
+    collected.parts.append(signal_records(market, symbol, found, instance=place, wish=wish, no_wish=no_wish))
     collected.told.append([told[code] for code in found.codes.tolist()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ class Market:
         """The rows of one symbol."""
         return slice(int(self.rows[index]), int(self.rows[index + 1]))
 
+    @cached_property
     def grid(self) -> NDArray[np.void]:
         """An INSTRUMENT for each symbol."""
         return np.array([_grid(instrument) for instrument in self.instruments], INSTRUMENT)

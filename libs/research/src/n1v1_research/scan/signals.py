@@ -13,6 +13,7 @@ from n1v1.errors import StrategyError
 from n1v1.strategies.base import BAR, EXIT, LONG, NO_SIGNAL, SHORT, Strategy
 from n1v1_research.compiled.kernels import compiled_driver
 from n1v1_research.compiled.records import local_record, record_of
+from n1v1_research.scan.layouts import SIGNAL
 from n1v1_research.scan.market import Market
 
 
@@ -29,7 +30,7 @@ def signals_of(strategy: type[Strategy], params: Any, market: Market, symbol: in
 
     symbol: its index in the market. Raises StrategyError when the strategy answers something that is no signal.
     """
-    rows, bars, grid = market.of_symbol(symbol), market.bars, market.grid()[symbol]
+    rows, bars, grid = market.of_symbol(symbol), market.bars, market.grid[symbol]
     columns = tuple(getattr(bars, name)[rows] for name in ("open", "high", "low", "close", "volume", "close_ns"))
     at, codes = np.empty(len(columns[0]), np.int64), np.empty(len(columns[0]), np.int8)
     one_pass = signal_pass(strategy)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
@@ -51,6 +52,16 @@ def signal_pass(strategy: type[Any]) -> Any:
     bound = {"on_bar": on_bar, "new_state": local_record(strategy.State), "new_bar": local_record(BAR)}
     name = f"{strategy.__module__}.{strategy.__qualname__}"
     return compiled_driver(_signals, name, bound, sources=(on_bar,), layouts=(strategy.State, BAR), allocates=False)
+
+
+def signal_records(
+    market: Market, symbol: int, found: Signals, *, instance: int = 0, wish: int = 0, no_wish: int = 1
+) -> NDArray[np.void]:
+    """As SIGNAL. instance: its place in the order of names. wish, no_wish: places of an entry's and an exit's."""
+    records = np.zeros(len(found.at), SIGNAL)
+    records["step"], records["symbol"], records["instance"] = market.step_of[found.at], symbol, instance
+    records["action"], records["wish"] = found.codes, np.where(found.codes == EXIT, no_wish, wish)
+    return records
 
 
 def _signals(params, columns, grid, at, codes):  # type: ignore[no-untyped-def]  # compiled

@@ -54,7 +54,7 @@ class Simulation:
         self._market = market
         self._columns = _columns(market)
         self._cash = cash
-        self._grid = market.grid()
+        self._grid = market.grid
         self._policy = stored(policy.record(), POLICY)
         self._rules = stored(rules.record(), RULES)
         self._account = _account(cash)

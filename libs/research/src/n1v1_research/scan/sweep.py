@@ -17,11 +17,10 @@ from n1v1.risk.limits import WISH
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.records import wish_record
 from n1v1.simulation.venue import VenueRules
-from n1v1.strategies.base import EXIT, Strategy
+from n1v1.strategies.base import Strategy
 from n1v1_research.compiled.kernels import compiled_driver
-from n1v1_research.scan.layouts import SIGNAL
 from n1v1_research.scan.market import Market
-from n1v1_research.scan.signals import Signals, signals_of
+from n1v1_research.scan.signals import signal_records, signals_of
 from n1v1_research.scan.simulate import Simulation, stored
 
 Records = NDArray[np.void]
@@ -95,19 +94,12 @@ def _row(strategy: type[Strategy], params: Any, market: Market, simulation: Simu
 
 def account_signals(strategy: type[Strategy], params: Any, market: Market) -> tuple[Records, Records]:
     """SIGNAL records of all symbols, and the table of their wishes: an entry's, and none."""
-    found = [signals_of(strategy, params, market, symbol) for symbol in range(len(market.instruments))]
-    parts = [_part(market, symbol, signals) for symbol, signals in enumerate(found)]
+    symbols = range(len(market.instruments))
+    parts = [signal_records(market, symbol, signals_of(strategy, params, market, symbol)) for symbol in symbols]
     signals = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if len(parts) > 1:
         signals = signals[np.lexsort((signals["symbol"], signals["step"]))]
     return signals, _wishes(strategy, params)
-
-
-def _part(market: Market, symbol: int, found: Signals) -> Records:
-    part = np.zeros(len(found.at), SIGNAL)
-    part["step"], part["symbol"], part["action"] = market.step_of[found.at], symbol, found.codes
-    part["wish"] = found.codes == EXIT
-    return part
 
 
 def _wishes(strategy: type[Strategy], params: Any) -> Records:

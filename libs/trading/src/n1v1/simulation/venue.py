@@ -74,7 +74,6 @@ class SimulatedVenue:
         self._trades: dict[tuple[str, str], list[VenueTrade]] = defaultdict(list)
         self._trade_count = 0
         self._counts = AssumptionCounts()
-        self._late: list[AccountReport] = []
         self._rules = rules.record()
         self._bar: Record = new_record(records.BAR)
         self._budget: Record = new_record(records.BUDGET)
@@ -102,12 +101,6 @@ class SimulatedVenue:
         if refused is not None:
             return self._rejected(whole, refused)
         return self._submit(account, whole, has_working=orders.working is not None)
-
-    def cancel(self, account: str, symbol: str, client_order_id: str) -> VenueClosed | VenueRejected:
-        """As `cancel_list`, with the report of the named order; those of others come with the next bars."""
-        named, *others = self.cancel_list(account, symbol, client_order_id)
-        self._late += [(account, report) for report in others]
-        return named
 
     def cancel_list(self, account: str, symbol: str, client_order_id: str) -> list[VenueClosed | VenueRejected]:
         """Cancel an order and what ends with it, and report all of that, the named order first.
@@ -146,8 +139,6 @@ class SimulatedVenue:
         """
         close_ns = self._checked_close(bars)
         reports: list[AccountReport] = []
-        if self._late:
-            reports, self._late = self._late, []
         for bar in bars if len(bars) == 1 else sorted(bars, key=attrgetter("symbol")):
             market = self._markets[bar.symbol]
             if not (market.quiet_low < bar.low and bar.high < market.quiet_high and close_ns < market.quiet_until_ns):
@@ -158,9 +149,9 @@ class SimulatedVenue:
         return reports
 
     def quiet_bars(self, symbol: str) -> QuietBars:
-        """Which bars of the symbol `advance` would only move the clock with. None when something waits to be told."""
+        """Which bars of the symbol `advance` would only move the clock with; none if it is not traded here."""
         market = self._markets.get(symbol)
-        if market is None or self._late:
+        if market is None:
             return QuietBars(0, 0, 0, 0)
         return QuietBars(market.quiet_low, market.quiet_high, market.last_close_ns, market.quiet_until_ns)
 
