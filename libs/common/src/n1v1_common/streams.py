@@ -11,9 +11,19 @@ MIB = 1024 * 1024
 MARKET_DATA = StreamSpec(
     name="MARKET_DATA",
     subjects=("market_data.v1.>",),
-    description="bars, trades, books, gaps and the end of each bar time",
+    description="bars, gaps and the end of each bar time",
     max_age_s=7 * DAY_S,
     max_bytes=1024 * MIB,
+)
+
+# Apart from the bars: a busy book would push them out of the stream, and workers need them to start.
+MARKET_FLOW = StreamSpec(
+    name="MARKET_FLOW",
+    subjects=("market_flow.v1.>",),
+    description="trades, books, best prices, funding, and what of them was lost",
+    max_age_s=HOUR_S,
+    max_bytes=512 * MIB,
+    duplicate_window_s=60.0,
 )
 
 # One stream for everything that trades: risk has to see signals, fills, equity and commands in one total order.
@@ -46,7 +56,7 @@ ADVISORIES = StreamSpec(
     max_bytes=64 * MIB,
 )
 
-ALL_STREAMS = (MARKET_DATA, TRADING, DEAD_LETTERS, ADVISORIES)
+ALL_STREAMS = (MARKET_DATA, MARKET_FLOW, TRADING, DEAD_LETTERS, ADVISORIES)
 
 STRATEGY_STATE = BucketSpec(
     bucket="STRATEGY_STATE",

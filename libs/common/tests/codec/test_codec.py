@@ -58,6 +58,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 TOKEN = st.text("abcXYZ019_-", min_size=1, max_size=8)
 """What may stand between the dots of a subject."""
 SYMBOLS = st.sampled_from([BTC.symbol, SHIB.symbol])
+LEVELS = st.lists(st.tuples(INT64, INT64), max_size=3).map(tuple)
 IN_SUBJECTS = {"account": TOKEN, "instance": TOKEN, "timeframe": TOKEN, "symbol": SYMBOLS}
 GOLDEN = Path(__file__).parent / "golden" / "version_1.json"
 
@@ -74,6 +75,8 @@ def values_of(name: str, hint: Any) -> st.SearchStrategy[Any]:
         "checks": st.lists(st.builds(Check, TEXT, st.booleans(), TEXT), max_size=3).map(tuple),
         "wish": st.builds(Wish, **dict.fromkeys(WISH_FIELDS, MAYBE)),
         "bracket": st.none() | st.builds(Bracket, **dict.fromkeys(BRACKET_FIELDS, MAYBE), trail_step_ppb=INT64),
+        "bids": LEVELS,
+        "asks": LEVELS,
         "positions": st.lists(st.tuples(SYMBOLS, INT64, INT64), max_size=3).map(tuple),
     }
     if name in composed:

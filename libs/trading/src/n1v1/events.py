@@ -68,6 +68,87 @@ class ReplayEnded(Event):
     steps: int
 
 
+Level = tuple[int, int]
+"""(ticks, lots): what rests at a price. No lots: the level is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeSeen(Event):
+    """Two others have traded. trade_id: the venue's. is_buyer_maker: the seller took."""
+
+    symbol: str
+    trade_id: str
+    ticks: int
+    lots: int
+    is_buyer_maker: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookSnapshot(Event):
+    """The best levels of a book, best first. update_id: the venue's number of this state; 0 where it has none."""
+
+    symbol: str
+    update_id: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookChanged(Event):
+    """Levels that are now so. The first change after a snapshot may begin before it; each further one begins where
+    the last ended, or a MarketDataLost lies between and a new snapshot follows."""
+
+    symbol: str
+    first_update_id: int
+    last_update_id: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickerSeen(Event):
+    """The best prices of a book and what rests there. None: nobody bids or asks, or the venue does not say."""
+
+    symbol: str
+    bid_ticks: int | None
+    bid_lots: int | None
+    ask_ticks: int | None
+    ask_lots: int | None
+    last_ticks: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRate(Event):
+    """What longs pay shorts at the next funding, as a fraction of the position. next_ns: when; 0: not said."""
+
+    symbol: str
+    rate_ppb: int
+    next_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkPrice(Event):
+    """The venue's fair price of one unit of the base asset, in quanta: it is finer than a tick."""
+
+    symbol: str
+    price: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketDataLost(Event):
+    """Trades, book changes or prices of `channel` that happened and were not passed on. (Lost bars are a GapFound.)
+
+    lost: how many; None: nobody knows. first_id, last_id: the venue's ids of what is lost, where it has any.
+    """
+
+    symbol: str
+    channel: str
+    lost: int | None
+    reason: str
+    first_id: str = ""
+    last_id: str = ""
+
+
 # --- signals ---------------------------------------------------------------------------------------------------
 
 

@@ -151,6 +151,8 @@ def _field_codec(carried: Carried, name: str, hint: Any, units: Units) -> FieldC
         "notes": fields.NOTES,
         "checks": fields.CHECKS,
         "positions": fields.positions_field(units),
+        "bids": fields.levels_field("bids", units),
+        "asks": fields.levels_field("asks", units),
         "wish": fields.wish_field(units),
         "bracket": fields.bracket_field(units),
     }

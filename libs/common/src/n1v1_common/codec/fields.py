@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from n1v1.events import NO_WISH, Bracket, Note, Wish
+from n1v1.events import NO_WISH, Bracket, Level, Note, Wish
 from n1v1.risk.reasons import Check
 from n1v1.values import INT64_MAX, Instrument, decimal_places
 from n1v1_common.codec.errors import Undecodable
@@ -175,6 +175,22 @@ def positions_field(units: Units) -> FieldCodec:
         return tuple(
             (wire.symbol, quantity.read(wire, wire.symbol), mark.read(wire, wire.symbol)) for wire in message.positions
         )
+
+    return FieldCodec(write, read)
+
+
+def levels_field(name: str, units: Units) -> FieldCodec:
+    price, quantity = amount_field("price", Unit.TICKS, units), amount_field("quantity", Unit.LOTS, units)
+
+    def write(message: Any, levels: tuple[Level, ...], symbol: str) -> None:
+        wires = getattr(message, name)
+        for ticks, lots in levels:
+            wire = wires.add()
+            price.write(wire, ticks, symbol)
+            quantity.write(wire, lots, symbol)
+
+    def read(message: Any, symbol: str) -> tuple[Level, ...]:
+        return tuple((price.read(wire, symbol), quantity.read(wire, symbol)) for wire in getattr(message, name))
 
     return FieldCodec(write, read)
 

@@ -162,3 +162,317 @@ class ReplayEnded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayEnded: _TypeAlias = ReplayEnded  # noqa: Y015
+
+@_typing.final
+class Level(_message.Message):
+    """What rests at a price. No quantity: the level is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def price(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def quantity(self) -> _envelope_pb2.Decimal: ...
+    def __init__(
+        self,
+        *,
+        price: _envelope_pb2.Decimal | None = ...,
+        quantity: _envelope_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Level: _TypeAlias = Level  # noqa: Y015
+
+@_typing.final
+class TradeSeen(_message.Message):
+    """market_flow.v1.trade.<partition>.<symbol>: two others have traded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    IS_BUYER_MAKER_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    trade_id: _builtins.str
+    """The venue's."""
+    is_buyer_maker: _builtins.bool
+    """The seller took."""
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def price(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def quantity(self) -> _envelope_pb2.Decimal: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        trade_id: _builtins.str = ...,
+        price: _envelope_pb2.Decimal | None = ...,
+        quantity: _envelope_pb2.Decimal | None = ...,
+        is_buyer_maker: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "is_buyer_maker", b"is_buyer_maker", "price", b"price", "quantity", b"quantity", "symbol", b"symbol", "trade_id", b"trade_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeSeen: _TypeAlias = TradeSeen  # noqa: Y015
+
+@_typing.final
+class BookSnapshot(_message.Message):
+    """market_flow.v1.book_snapshot.<partition>.<symbol>: the best levels of a book, best first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    UPDATE_ID_FIELD_NUMBER: _builtins.int
+    BIDS_FIELD_NUMBER: _builtins.int
+    ASKS_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    update_id: _builtins.int
+    """The venue's number of this state; 0 where it has none."""
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___Level]: ...
+    @_builtins.property
+    def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Level]: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        update_id: _builtins.int = ...,
+        bids: _abc.Iterable[Global___Level] | None = ...,
+        asks: _abc.Iterable[Global___Level] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks", b"asks", "bids", b"bids", "envelope", b"envelope", "symbol", b"symbol", "update_id", b"update_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookSnapshot: _TypeAlias = BookSnapshot  # noqa: Y015
+
+@_typing.final
+class BookChanged(_message.Message):
+    """market_flow.v1.book_changed.<partition>.<symbol>: levels that are now so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    FIRST_UPDATE_ID_FIELD_NUMBER: _builtins.int
+    LAST_UPDATE_ID_FIELD_NUMBER: _builtins.int
+    BIDS_FIELD_NUMBER: _builtins.int
+    ASKS_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    first_update_id: _builtins.int
+    last_update_id: _builtins.int
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___Level]: ...
+    @_builtins.property
+    def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Level]: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        first_update_id: _builtins.int = ...,
+        last_update_id: _builtins.int = ...,
+        bids: _abc.Iterable[Global___Level] | None = ...,
+        asks: _abc.Iterable[Global___Level] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks", b"asks", "bids", b"bids", "envelope", b"envelope", "first_update_id", b"first_update_id", "last_update_id", b"last_update_id", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookChanged: _TypeAlias = BookChanged  # noqa: Y015
+
+@_typing.final
+class TickerSeen(_message.Message):
+    """market_flow.v1.ticker.<partition>.<symbol>: the best prices of a book. An absent one is not known, or nobody is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    BID_PRICE_FIELD_NUMBER: _builtins.int
+    BID_QUANTITY_FIELD_NUMBER: _builtins.int
+    ASK_PRICE_FIELD_NUMBER: _builtins.int
+    ASK_QUANTITY_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def bid_price(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def bid_quantity(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def ask_price(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def ask_quantity(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def last_price(self) -> _envelope_pb2.Decimal: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        bid_price: _envelope_pb2.Decimal | None = ...,
+        bid_quantity: _envelope_pb2.Decimal | None = ...,
+        ask_price: _envelope_pb2.Decimal | None = ...,
+        ask_quantity: _envelope_pb2.Decimal | None = ...,
+        last_price: _envelope_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_last_price", b"_last_price", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "envelope", b"envelope", "last_price", b"last_price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_last_price", b"_last_price", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "envelope", b"envelope", "last_price", b"last_price", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ask_price: _TypeAlias = _typing.Literal["ask_price"]  # noqa: Y015
+    _WhichOneofArgType__ask_price: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price"]  # noqa: Y015
+    _WhichOneofReturnType__ask_quantity: _TypeAlias = _typing.Literal["ask_quantity"]  # noqa: Y015
+    _WhichOneofArgType__ask_quantity: _TypeAlias = _typing.Literal["_ask_quantity", b"_ask_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__bid_price: _TypeAlias = _typing.Literal["bid_price"]  # noqa: Y015
+    _WhichOneofArgType__bid_price: _TypeAlias = _typing.Literal["_bid_price", b"_bid_price"]  # noqa: Y015
+    _WhichOneofReturnType__bid_quantity: _TypeAlias = _typing.Literal["bid_quantity"]  # noqa: Y015
+    _WhichOneofArgType__bid_quantity: _TypeAlias = _typing.Literal["_bid_quantity", b"_bid_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__last_price: _TypeAlias = _typing.Literal["last_price"]  # noqa: Y015
+    _WhichOneofArgType__last_price: _TypeAlias = _typing.Literal["_last_price", b"_last_price"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ask_price) -> _WhichOneofReturnType__ask_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ask_quantity) -> _WhichOneofReturnType__ask_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bid_price) -> _WhichOneofReturnType__bid_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bid_quantity) -> _WhichOneofReturnType__bid_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_price) -> _WhichOneofReturnType__last_price | None: ...
+
+Global___TickerSeen: _TypeAlias = TickerSeen  # noqa: Y015
+
+@_typing.final
+class FundingRate(_message.Message):
+    """market_flow.v1.funding_rate.<partition>.<symbol>: what longs pay shorts at the next funding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    RATE_PPB_FIELD_NUMBER: _builtins.int
+    NEXT_NS_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    rate_ppb: _builtins.int
+    """Parts per billion of the position."""
+    next_ns: _builtins.int
+    """0: not said."""
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        rate_ppb: _builtins.int = ...,
+        next_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "next_ns", b"next_ns", "rate_ppb", b"rate_ppb", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FundingRate: _TypeAlias = FundingRate  # noqa: Y015
+
+@_typing.final
+class MarkPrice(_message.Message):
+    """market_flow.v1.mark_price.<partition>.<symbol>: the venue's fair price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def price(self) -> _envelope_pb2.Decimal: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        price: _envelope_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "price", b"price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "price", b"price", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkPrice: _TypeAlias = MarkPrice  # noqa: Y015
+
+@_typing.final
+class MarketDataLost(_message.Message):
+    """market_flow.v1.lost.<partition>.<symbol>: something of a channel happened and was not passed on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIRST_ID_FIELD_NUMBER: _builtins.int
+    LAST_ID_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    channel: _builtins.str
+    """trades, book or ticker."""
+    lost: _builtins.int
+    """Absent: nobody knows."""
+    reason: _builtins.str
+    first_id: _builtins.str
+    """The venue's ids of what is lost, where it has any."""
+    last_id: _builtins.str
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        symbol: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        lost: _builtins.int | None = ...,
+        reason: _builtins.str = ...,
+        first_id: _builtins.str = ...,
+        last_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lost", b"_lost", "envelope", b"envelope", "lost", b"lost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lost", b"_lost", "channel", b"channel", "envelope", b"envelope", "first_id", b"first_id", "last_id", b"last_id", "lost", b"lost", "reason", b"reason", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__lost: _TypeAlias = _typing.Literal["lost"]  # noqa: Y015
+    _WhichOneofArgType__lost: _TypeAlias = _typing.Literal["_lost", b"_lost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lost) -> _WhichOneofReturnType__lost | None: ...
+
+Global___MarketDataLost: _TypeAlias = MarketDataLost  # noqa: Y015
