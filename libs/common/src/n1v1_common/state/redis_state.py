@@ -84,8 +84,8 @@ def _why(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[RedisHotState]:
-    """Hot state at a URL as in redis://:password@host:6379/0. Connects at the first use, and again after a loss.
+async def client_at(url: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[Redis]:
+    """A client of a URL as in redis://:password@host:6379/0. Connects at the first use, and again after a loss.
 
     One retry at once: it replaces a pooled connection that died with a restarted server. More would keep a
     decision waiting; the caller refuses instead.
@@ -98,6 +98,13 @@ async def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[Re
         client_name="n1v1",
     )
     try:
-        yield RedisHotState(client)
+        yield client
     finally:
         await client.aclose()
+
+
+@asynccontextmanager
+async def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[RedisHotState]:
+    """Hot state at a URL (see client_at)."""
+    async with client_at(url, timeout_s=timeout_s) as client:
+        yield RedisHotState(client)
