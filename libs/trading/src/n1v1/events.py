@@ -332,7 +332,11 @@ class OrderRejected(OrderEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilled(OrderEvent):
-    """One execution. value and fee in quanta of the quote currency; `is_final` when nothing remains."""
+    """One execution. value and fee in quanta of the quote currency; `is_final` when nothing remains.
+
+    base_fee_lots: commission that the venue took in the base asset, beside `fee`. other_fee: commission in a third
+    asset, `other_fee_asset`, in units of 1e-8 of it.
+    """
 
     fill_id: FillId
     trade_id: TradeId
@@ -345,6 +349,9 @@ class OrderFilled(OrderEvent):
     liquidity: Liquidity
     is_final: bool
     purpose: Purpose = Purpose.ENTRY
+    base_fee_lots: int = 0
+    other_fee: int = 0
+    other_fee_asset: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -499,7 +506,10 @@ class VenueRejected(VenueReport):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFilled(VenueReport):
-    """fee in quanta of the quote currency. remaining_lots: what the order may still fill, 0 when it is done."""
+    """fee in quanta of the quote currency. remaining_lots: what the order may still fill, 0 when it is done.
+
+    base_fee_lots, other_fee, other_fee_asset: as in `OrderFilled`.
+    """
 
     trade_id: TradeId
     side: Side
@@ -509,6 +519,9 @@ class VenueFilled(VenueReport):
     fee: int
     liquidity: Liquidity
     remaining_lots: int
+    base_fee_lots: int = 0
+    other_fee: int = 0
+    other_fee_asset: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

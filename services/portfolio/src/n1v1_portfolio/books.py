@@ -21,6 +21,8 @@ ON CONFLICT (account, symbol) DO UPDATE SET quantity = EXCLUDED.quantity, cost =
 
 _POSITION_TYPES = ("text", "text", "numeric", "numeric", "numeric", "numeric", "bigint")
 
+OTHER_ASSET_UNIT = Decimal("1e-8")
+
 _EQUITY = "INSERT INTO equity (account, ts_ns, cash, equity, peak, fees) {rows}"
 _EQUITY_TYPES = ("text", "bigint", "numeric", "numeric", "numeric", "numeric")
 
@@ -52,7 +54,7 @@ class Books:
                 transaction.ts_ns,
                 entry.account,
                 entry.asset,
-                entry.amount * self._unit_of_asset[entry.asset],
+                entry.amount * self._unit_of_asset.get(entry.asset, OTHER_ASSET_UNIT),
             )
             for number, entry in enumerate(transaction.entries)
         ]

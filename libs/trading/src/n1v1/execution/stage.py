@@ -267,6 +267,7 @@ class Execution:
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
         self._held[order.symbol] = self._held.get(order.symbol, 0) + order.side.sign * report.lots
+        self._held[order.symbol] -= report.base_fee_lots
         fill_id = ids.fill_id(self._venue, order.symbol, report.trade_id)
         return [
             OrderFilled(
@@ -284,6 +285,9 @@ class Execution:
                 liquidity=report.liquidity,
                 is_final=is_final,
                 purpose=order.purpose,
+                base_fee_lots=report.base_fee_lots,
+                other_fee=report.other_fee,
+                other_fee_asset=report.other_fee_asset,
             )
         ]
 

@@ -23,9 +23,14 @@ def trading_account(symbol: str) -> str:
     return f"trading:{symbol}"
 
 
+def asset_account(asset: str) -> str:
+    """An asset that is neither traded nor counted in equity, such as one in which a venue takes its commission."""
+    return f"assets:other:{asset}"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """amount: signed, in lots for a base asset and quanta for the quote currency."""
+    """amount: signed, in lots for a base asset, quanta for the quote currency and 1e-8 for any other asset."""
 
     account: str
     asset: str
@@ -67,4 +72,13 @@ def fill(filled: OrderFilled, instrument: Instrument) -> Transaction:
     ]
     if filled.fee:
         entries += [Entry(CASH, instrument.quote, -filled.fee), Entry(FEES, instrument.quote, filled.fee)]
+    if filled.base_fee_lots:
+        position = position_account(filled.symbol)
+        entries += [
+            Entry(position, instrument.base, -filled.base_fee_lots),
+            Entry(FEES, instrument.base, filled.base_fee_lots),
+        ]
+    if filled.other_fee:
+        asset = filled.other_fee_asset
+        entries += [Entry(asset_account(asset), asset, -filled.other_fee), Entry(FEES, asset, filled.other_fee)]
     return Transaction(str(filled.fill_id), filled.ts_ns, tuple(entries))

@@ -47,6 +47,12 @@ def book_trade(position: Record, lots: int, value: int, fee: int) -> None:
 
 
 @kernel
+def book_base_fee(position: Record, lots: int, value: int) -> None:
+    """A commission in the base asset: so many lots sold at the price of the trade, and what they bring paid as fee."""
+    book_trade(position, -lots, -value, value)
+
+
+@kernel
 def _part(value: int, lots: int, of: int) -> int:
     """value * lots / of, rounded up. `lots` has the sign of `of`."""
     return mul_div_up(value, abs(lots), abs(of))

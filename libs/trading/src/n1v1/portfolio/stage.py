@@ -18,7 +18,7 @@ from n1v1.events import (
 )
 from n1v1.portfolio import ledger
 from n1v1.portfolio.ledger import Transaction
-from n1v1.portfolio.positions import Position, book_trade
+from n1v1.portfolio.positions import Position, book_base_fee, book_trade
 from n1v1.rounding import notional
 from n1v1.values import Instrument
 
@@ -88,6 +88,10 @@ class Portfolio:
         book_trade(position, lots=sign * filled.lots, value=sign * filled.value, fee=filled.fee)
         self._cash -= sign * filled.value + filled.fee
         self._fees += filled.fee
+        if filled.base_fee_lots:
+            base_fee = notional(self._instruments[filled.symbol], ticks=filled.ticks, lots=filled.base_fee_lots)
+            book_base_fee(position, filled.base_fee_lots, base_fee)
+            self._fees += base_fee
         self.changes += 1
         self._post(filled)
         return PositionChanged(

@@ -39,6 +39,7 @@ from n1v1.events import (
 from n1v1.fast_forward import NO_EQUITY, QuietEquity
 from n1v1.ids import OrderId, SignalId
 from n1v1.kernels import Record, new_record
+from n1v1.portfolio.positions import book_base_fee
 from n1v1.risk import account as accounts
 from n1v1.risk import breaker, limits, market
 from n1v1.risk.account import ACCOUNT, PURPOSES, SYMBOL
@@ -49,6 +50,7 @@ from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.reasons import REASONS, Check, RefusalReason, Refused
 from n1v1.risk.records import symbol_record, wish_record
 from n1v1.risk.saved import restored_record, saved_record
+from n1v1.rounding import notional
 from n1v1.values import PPB, Instrument, OrderType, Purpose, Side, TimeInForce
 
 TOO_LATE = "its bar time, or a later one, was decided before"
@@ -363,6 +365,9 @@ class Risk:
             is_reserved=int(fill.order_id in self._orders),
             is_final=int(fill.is_final),
         )
+        if fill.base_fee_lots:
+            base_fee = notional(self._instruments[fill.symbol], ticks=fill.ticks, lots=fill.base_fee_lots)
+            book_base_fee(symbol.position, fill.base_fee_lots, base_fee)
         if not symbol.has_order:
             self._orders.pop(fill.order_id, None)
 

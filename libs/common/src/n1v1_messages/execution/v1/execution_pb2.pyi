@@ -176,6 +176,9 @@ class OrderFilled(_message.Message):
     LIQUIDITY_FIELD_NUMBER: _builtins.int
     IS_FINAL_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    BASE_FEE_LOTS_FIELD_NUMBER: _builtins.int
+    OTHER_FEE_FIELD_NUMBER: _builtins.int
+    OTHER_FEE_ASSET_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     account: _builtins.str
     symbol: _builtins.str
@@ -186,6 +189,10 @@ class OrderFilled(_message.Message):
     liquidity: Global___Liquidity.ValueType
     is_final: _builtins.bool
     purpose: _envelope_pb2.Purpose.ValueType
+    base_fee_lots: _builtins.int
+    """Commission in the base asset, in lots of the instrument, and in a third asset, in 1e-8 of it."""
+    other_fee: _builtins.int
+    other_fee_asset: _builtins.str
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
     @_builtins.property
@@ -214,10 +221,13 @@ class OrderFilled(_message.Message):
         liquidity: Global___Liquidity.ValueType = ...,
         is_final: _builtins.bool = ...,
         purpose: _envelope_pb2.Purpose.ValueType = ...,
+        base_fee_lots: _builtins.int = ...,
+        other_fee: _builtins.int = ...,
+        other_fee_asset: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "fee", b"fee", "price", b"price", "quantity", b"quantity", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "envelope", b"envelope", "fee", b"fee", "fill_id", b"fill_id", "instance", b"instance", "is_final", b"is_final", "liquidity", b"liquidity", "order_id", b"order_id", "price", b"price", "purpose", b"purpose", "quantity", b"quantity", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "base_fee_lots", b"base_fee_lots", "envelope", b"envelope", "fee", b"fee", "fill_id", b"fill_id", "instance", b"instance", "is_final", b"is_final", "liquidity", b"liquidity", "order_id", b"order_id", "other_fee", b"other_fee", "other_fee_asset", b"other_fee_asset", "price", b"price", "purpose", b"purpose", "quantity", b"quantity", "side", b"side", "symbol", b"symbol", "trade_id", b"trade_id", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
