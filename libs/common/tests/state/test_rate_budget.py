@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from n1v1_common.servers import Durability, ServerMissing
 from n1v1_common.servers.valkey import ValkeyServer
 from n1v1_common.state.errors import StateUnavailable
 from n1v1_common.state.rate_budget import (
+    BINANCE,
     Banned,
     Ledger,
     Limit,
@@ -19,8 +21,9 @@ from n1v1_common.state.rate_budget import (
     RedisLedger,
     Taken,
     Wait,
-    ccxt_limit,
+    limit_of,
     shared_budget,
+    weight_of_cost,
 )
 from n1v1_common.state.redis_state import client_at
 
@@ -143,8 +146,10 @@ async def test_who_waits_gets_its_weight_in_the_next_window() -> None:
     assert second.window == first.window + 1
 
 
-def test_the_budget_of_a_venue_that_ccxt_knows_follows_from_its_rate_limit() -> None:
-    assert ccxt_limit(50).weight == 120_000  # 1,200 costs a minute, in hundredths
+def test_the_raw_path_and_ccxt_count_a_budget_in_the_same_weights() -> None:
+    assert BINANCE.weight == 6000
+    assert weight_of_cost("binance", 0.2) == 1, "ccxt's cost of a request that weighs one"
+    assert limit_of("kraken", 1000).weight == weight_of_cost("kraken", 60), "one cost a second"
 
 
 async def test_a_budget_that_cannot_be_asked_refuses() -> None:

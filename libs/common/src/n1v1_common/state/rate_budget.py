@@ -240,17 +240,22 @@ class RedisLedger:
             raise StateUnavailable(self._key, reason) from error
 
 
-def binance_limit(weight_a_minute: int = 6000) -> Limit:
-    """As its exchangeInfo says of REQUEST_WEIGHT."""
-    return Limit(weight_a_minute)
+UNITS_PER_COST = {"binance": 5}
+"""Of the venues that count weights in the open. Others have a limit that ccxt knows as a cost alone."""
+OTHER_UNITS_PER_COST = 100
 
 
-COST_UNITS = 100
+def weight_of_cost(venue: str, cost: float) -> int:
+    """What ccxt calls the cost of a request, in the weight that a venue's budget is counted in."""
+    return math.ceil(cost * UNITS_PER_COST.get(venue, OTHER_UNITS_PER_COST))
 
 
-def ccxt_limit(rate_limit_ms: float) -> Limit:
-    """Of any venue, in hundredths of what ccxt calls a cost: rateLimit is the time that one cost takes."""
-    return Limit(math.floor(MINUTE_MS / rate_limit_ms * COST_UNITS))
+def limit_of(venue: str, rate_limit_ms: float) -> Limit:
+    """rate_limit_ms: the time that a cost of one takes, as ccxt knows it of the venue. Binance: 6,000 a minute."""
+    return Limit(weight_of_cost(venue, MINUTE_MS / rate_limit_ms))
+
+
+BINANCE = limit_of("binance", 50.0)
 
 
 @asynccontextmanager
