@@ -1,0 +1,146 @@
+"""Faults of requests, as a middleware around the whole application: it sees every answer as the client would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from math import ceil
+from urllib.parse import parse_qsl
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from n1v1_exchange_simulator.faults import answers
+from n1v1_exchange_simulator.faults.active import Faults, Firing
+from n1v1_exchange_simulator.faults.descriptions import (
+    Ban,
+    Delay,
+    DropAfter,
+    DropBefore,
+    DuplicateDelivery,
+    HangAfter,
+    HangBefore,
+    Latency,
+    RefuseConnection,
+    RequestFault,
+    Subject,
+)
+from n1v1_exchange_simulator.faults.queries import LaggingQueries
+from n1v1_exchange_simulator.tcp import reset
+
+LOOK_EVERY_S = 0.05
+"""How often a request that hangs looks whether its client has gone."""
+
+
+class RequestFaults:
+    def __init__(self, faults: Faults, accounts: Mapping[str, str]) -> None:
+        """accounts: names by API key."""
+        self._faults = faults
+        self._accounts = accounts
+        self._queries = LaggingQueries(faults)
+        self._bans: dict[str, int] = {}
+
+    def middleware(self) -> Middleware:
+        @web.middleware
+        async def with_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not len(self._faults):
+                return await handler(request)
+            if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+                return self._refused_handshake(request) or await handler(request)
+            return await self._answer(request, handler)
+
+        return with_faults
+
+    def _refused_handshake(self, request: web.Request) -> web.Response | None:
+        fired = self._faults.fire(RefuseConnection, Subject(path=request.path))
+        return answers.handshake_refused(fired[0].fault) if fired else None
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        subject = await self._subject_of(request)
+        firings = self._faults.fire(RequestFault, subject)
+        for firing in firings:
+            answer = await self._before(firing, request)
+            if answer is not None:
+                return answer
+        response = await self._delivered(firings, request, handler)
+        for firing in firings:
+            response = await self._after(firing, request, response)
+        return self._queries.answer(subject, response)
+
+    async def _before(self, firing: Firing[RequestFault], request: web.Request) -> web.Response | None:
+        match firing.fault:
+            case Latency(before=Delay() as delay):
+                await self._wait(firing, delay, "before_ms")
+            case HangBefore(for_s=for_s):
+                return await _hung(request, for_s)
+            case DropBefore():
+                return _reset(request)
+            case Ban():
+                return self._banned(firing.fault)
+        return answers.answer_before(firing.fault)
+
+    async def _delivered(
+        self, firings: list[Firing[RequestFault]], request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        duplicates = [firing.fault for firing in firings if isinstance(firing.fault, DuplicateDelivery)]
+        first = await handler(request)
+        if not duplicates:
+            return first
+        second = await handler(request)
+        return first if duplicates[0].answer == "first" else second
+
+    async def _after(
+        self, firing: Firing[RequestFault], request: web.Request, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        match firing.fault:
+            case Latency(after=Delay() as delay):
+                await self._wait(firing, delay, "after_ms")
+            case HangAfter(for_s=for_s):
+                return await _hung(request, for_s)
+            case DropAfter():
+                return _reset(request)
+        return answers.answer_after(firing.fault) or response
+
+    async def _wait(self, firing: Firing[RequestFault], delay: Delay, leg: str) -> None:
+        seconds = delay.draw_s(firing.rng)
+        self._faults.note(firing, **{leg: seconds * 1_000})
+        await asyncio.sleep(seconds)
+
+    def _banned(self, fault: Ban) -> web.Response | None:
+        now = self._faults.clock()
+        until = self._bans.setdefault(fault.name, now + fault.for_s * 1_000_000_000)
+        if now >= until:
+            return None
+        return answers.banned(until // 1_000_000, retry_after_s=ceil((until - now) / 1e9))
+
+    async def _subject_of(self, request: web.Request) -> Subject:
+        sent = dict(parse_qsl((await request.read()).decode(errors="replace"))) | dict(request.query)
+        return Subject(
+            method=request.method,
+            path=request.path,
+            account=self._accounts.get(request.headers.get("X-MBX-APIKEY", ""), ""),
+            symbol=sent.get("symbol", ""),
+        )
+
+
+async def _hung(request: web.Request, for_s: float | None) -> web.Response:
+    """Say nothing until the client has gone, or for so long; then reset the connection."""
+    deadline = None if for_s is None else asyncio.get_running_loop().time() + for_s
+    while not _is_gone(request):
+        left = LOOK_EVERY_S if deadline is None else min(LOOK_EVERY_S, deadline - asyncio.get_running_loop().time())
+        if left <= 0:
+            break
+        await asyncio.sleep(left)
+    return _reset(request)
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _reset(request: web.Request) -> web.Response:
+    """Reset the connection. The answer is only for aiohttp, nobody will read it."""
+    transport = request.transport
+    if transport is not None and not transport.is_closing():
+        reset(transport)
+    return web.Response()
