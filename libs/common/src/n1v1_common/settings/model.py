@@ -30,6 +30,9 @@ from n1v1_common.settings.section import Fraction, Names, Paths, Section
 STAGES = ("market_data", "signals", "risk", "execution", "portfolio", "reporting")
 """The six stages in the order of the flow."""
 
+CHANNELS = ("bars", "trades", "book", "ticker", "funding", "mark_price")
+"""What market_data can publish."""
+
 PLACEHOLDER_PREFIX = "your_"
 """The original README writes "your_api_key" where a key belongs; such a text is not a key."""
 
@@ -90,6 +93,8 @@ class Exchange(Section):
     """Needed in live mode only, and only by execution (trade) and market_data (read)."""
     api_secret: SecretStr | None = None
     """Belongs to api_key."""
+    api_password: SecretStr | None = None
+    """A third secret that some venues give out with a key (okx, kucoin: the passphrase)."""
     testnet: bool = True
     """Use the venue's test network (also accepted as `sandbox`). Real orders need false."""
     rest_url: str | None = None
@@ -97,6 +102,27 @@ class Exchange(Section):
     the simulator."""
     ws_url: str | None = None
     """Where the venue's WebSocket interface is; empty: as rest_url."""
+    urls: dict[str, Any] = Field(default_factory=dict)
+    """Addresses of the venue that differ from what ccxt knows, by ccxt's names for them. Beside rest_url, which is
+    for venues that speak Binance's protocol."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """ccxt's options for the venue, over those that n1v1 sets."""
+    fee_asset: str | None = Field(default=None, pattern=r"^[A-Z0-9]{2,10}$")
+    """A third asset that the venue takes its commission in (BNB); a commission in any other is refused. Empty: base
+    or quote only."""
+    reconcile_every_s: float = Field(default=60, ge=1, le=3600)
+    """Outside lockstep: how often open orders, executions and balances are compared with the venue's."""
+    user_stream_silence_s: float = Field(default=60, ge=1, le=3600)
+    """After so long without a word on the user stream it is asked whether it lives, and renewed if it does not
+    answer. No new orders meanwhile."""
+    cancel_all_on_shutdown: bool = False
+    """Live: take every open order back when execution is told to stop, protective ones too."""
+    dead_man_switch_s: int = Field(default=0, ge=0, le=3600)
+    """Live, where the venue has one: it cancels everything when it has not heard from us for so long. 0: off."""
+    share_rate_limit: bool = False
+    """Count the weight of requests in Redis, together with every other process that asks the venue."""
+    egress: str = Field(default="default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """Name of the address that the venue sees; processes with the same one share a rate limit."""
     recv_window_ms: int = Field(default=5000, ge=1, le=60000)
     """How long after sending the venue may still accept a request. Small windows resolve doubtful orders
     sooner."""
@@ -147,6 +173,37 @@ class Market(Section):
     """First bar time of the replay (inclusive, UTC when it has no offset); empty: the first recorded."""
     end: Moment | None = None
     """End of the replay (exclusive, UTC when it has no offset); empty: the last recorded."""
+
+    channels: Names = ("bars",)
+    """What is published: bars, trades, book, ticker, funding, mark_price. What decides needs bars alone."""
+    path: Literal["auto", "raw", "ccxt"] = "auto"
+    """How a venue is read. raw: our own client, for venues that speak Binance's protocol. ccxt: any venue.
+    auto: raw where it can be."""
+    queue_size: int = Field(default=50_000, ge=1)
+    """How many trades, changes and prices may wait to be published. What comes beyond them is lost, counted
+    and reported."""
+    book_levels: int = Field(default=20, ge=1, le=5000)
+    """How many levels of each side a book has that is published whole."""
+    bars_silence_s: float = Field(default=60.0, ge=0)
+    """Without a word on bars for so long, the connection is made again; 0: never."""
+    trades_silence_s: float = Field(default=30.0, ge=0)
+    """As bars_silence_s, of trades."""
+    book_silence_s: float = Field(default=5.0, ge=0)
+    """As bars_silence_s, of books."""
+    ticker_silence_s: float = Field(default=30.0, ge=0)
+    """As bars_silence_s, of best prices, mark prices and funding."""
+    archive: bool = False
+    """Keep what was published in Parquet files by day, below <paths.state_dir>/archive."""
+
+    @field_validator("channels")
+    @classmethod
+    def _known_and_each_once(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [channel for channel in channels if channel not in CHANNELS]
+        if unknown:
+            raise ValueError(f"unknown channels {', '.join(unknown)}; there are {', '.join(CHANNELS)}")
+        if "bars" not in channels or len(set(channels)) != len(channels):
+            raise ValueError("name each channel once, bars among them: everything that decides waits for bars")
+        return channels
 
     @field_validator("symbols")
     @classmethod

@@ -86,6 +86,22 @@ METRICS = (
     MetricSpec(
         "market_data_bar_delay_seconds", Kind.GAUGE, "seconds", "From a bar's close to its publishing.", ("symbol",)
     ),
+    MetricSpec(
+        "market_data_flow_total", Kind.COUNTER, "events", "Trades, book changes and prices published.", ("channel",)
+    ),
+    MetricSpec(
+        "market_data_lost_total",
+        Kind.COUNTER,
+        "events",
+        "Known to have happened and not published; each loss is reported as an event too.",
+        ("channel", "symbol"),
+    ),
+    MetricSpec(
+        "market_data_connections_lost_total",
+        Kind.COUNTER,
+        "times",
+        "Connections to the venue that ended or fell silent.",
+    ),
     MetricSpec("signals_raised_total", Kind.COUNTER, "signals", "Signals published.", ("strategy", "symbol")),
     MetricSpec(
         "signals_strategy_errors_total", Kind.COUNTER, "errors", "Exceptions in a strategy's code.", ("strategy",)
