@@ -21,7 +21,8 @@ from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.application import Streams, install_venue
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
-from n1v1_exchange_simulator.market import Market
+from n1v1_exchange_simulator.replay.bars import BarRecording
+from n1v1_exchange_simulator.settings import exchange_over
 from n1v1_exchange_simulator.simulation_api import Mode
 from n1v1_research.datasets import Dataset
 
@@ -31,8 +32,8 @@ USD = 100_000_000
 RULES = VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0)
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
 ETH = Instrument(symbol="ETH-USD", base="ETH", quote="USD")
-MAIN = ApiAccount("main", "key-of-main", "secret-of-main", 10_000 * USD)
-OTHER = ApiAccount("other", "key-of-other", "secret-of-other", 500 * USD)
+MAIN = ApiAccount("main", "key-of-main", "secret-of-main", {"USD": 10_000 * USD})
+OTHER = ApiAccount("other", "key-of-other", "secret-of-other", {"USD": 500 * USD})
 
 
 def hand_made_bar(symbol: str, number: int, price: int) -> BarClosed:
@@ -72,11 +73,11 @@ def make_exchange(dataset: Dataset, tmp_path: Path) -> Iterator[MakeExchange]:
         for journal in journals:
             journal.close()
         journals.clear()
-        market = Market(dataset, loops=loops)
-        cash = {account.name: account.cash_quanta for account in (MAIN, OTHER)}
-        identity = history_identity(market, dataset.id, RULES, cash)
+        source = BarRecording(dataset, loops=loops)
+        opening = {account.name: account.balances for account in (MAIN, OTHER)}
+        identity = history_identity(source, RULES, opening)
         journals.append(Journal(tmp_path / "journal", identity=identity, fsync=False))
-        return Exchange(market, RULES, journals[0], cash)
+        return exchange_over(source, RULES, journals[0], opening)
 
     yield make
     for journal in journals:

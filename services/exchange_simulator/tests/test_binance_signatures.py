@@ -16,7 +16,7 @@ SIGNATURE = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
 
 
 def authentication(*, now_ms: float = SENT_MS) -> Authentication:
-    accounts = by_api_key([ApiAccount("main", KEY, SECRET, 0)])
+    accounts = by_api_key([ApiAccount("main", KEY, SECRET, {})])
     return Authentication(accounts, lambda: int(now_ms * 1_000_000))
 
 

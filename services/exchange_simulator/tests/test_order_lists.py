@@ -109,8 +109,8 @@ async def test_a_trailing_stop_follows_in_exact_steps(client: Client, served: An
     }
     status, answer = await client("POST", "orderList/oto", **trailing)
     assert (status, len(answer["orders"])) == (200, 2)
-    order = served.exchange.venue.order("main", "BTC-USD", "trail")
-    assert (order.record.trail_ppb, order.record.trail_step_ppb) == (15_050_000, 1)
+    order = served.exchange.venue.named("main", "BTC-USD", "trail")
+    assert (order.request.trail_ppb, order.request.trail_step_ppb) == (15_050_000, 1)
 
 
 @pytest.mark.parametrize("by", [{"orderListId": 1}, {"listClientOrderId": "mine"}])

@@ -20,18 +20,17 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from n1v1.events import SubmitOrder, SubmitOrderList
-from n1v1.ids import ClientOrderId
 from n1v1.values import OrderType, Side
 from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.journal import JournalError
+from n1v1_exchange_simulator.venue import ListKind, NewOrder, NewOrderList
 
 KEY, SECRET = "key-of-main", "secret-of-main"
 
 
-def market_order(name: str, side: Side = Side.BUY) -> SubmitOrder:
-    return SubmitOrder(
-        client_order_id=ClientOrderId(name),
+def market_order(name: str, side: Side = Side.BUY) -> NewOrder:
+    return NewOrder(
+        client_order_id=name,
         symbol="BTC-USD",
         side=side,
         type=OrderType.MARKET,
@@ -39,9 +38,9 @@ def market_order(name: str, side: Side = Side.BUY) -> SubmitOrder:
     )
 
 
-def limit_order(name: str, *, dollars: int) -> SubmitOrder:
-    return SubmitOrder(
-        client_order_id=ClientOrderId(name),
+def limit_order(name: str, *, dollars: int) -> NewOrder:
+    return NewOrder(
+        client_order_id=name,
         symbol="ETH-USD",
         side=Side.BUY,
         type=OrderType.LIMIT,
@@ -50,37 +49,43 @@ def limit_order(name: str, *, dollars: int) -> SubmitOrder:
     )
 
 
+def number_of(exchange: Exchange, symbol: str, name: str) -> int:
+    order = exchange.venue.named("main", symbol, name)
+    assert order is not None
+    return order.number
+
+
 def trade_a_little(exchange: Exchange) -> None:
     exchange.advance(1)
-    exchange.submit("main", market_order("a"))
-    exchange.submit("other", limit_order("b", dollars=9))
-    exchange.submit("main", market_order("too much", Side.SELL))  # rejected, so not journalled
+    exchange.place("main", market_order("a"))
+    exchange.place("other", limit_order("b", dollars=9))
+    exchange.place("main", market_order("too much", Side.SELL))  # rejected, so not journalled
     exchange.advance(2)
-    exchange.submit("main", limit_order("c", dollars=8))
-    exchange.cancel("main", "ETH-USD", "c")
-    exchange.submit("main", market_order("d", Side.SELL))
+    exchange.place("main", limit_order("c", dollars=8))
+    exchange.cancel("main", "ETH-USD", number_of(exchange, "ETH-USD", "c"))
+    exchange.place("main", market_order("d", Side.SELL))
 
 
-def protected_entry(name: str, *, stop: int, target: int) -> SubmitOrderList:
+def protected_entry(name: str, listed_as: str, *, stop: int, target: int) -> NewOrderList:
     entry = market_order(name)
     leg = replace(market_order(f"{name}-stop", Side.SELL), reduces_only=True)
-    return SubmitOrderList(
+    return NewOrderList(
+        kind=ListKind.OTOCO,
+        name=listed_as,
         working=entry,
         pending=(
             replace(leg, type=OrderType.TRAILING_STOP, stop_ticks=stop * 100, trail_ppb=20_000_000, trail_step_ppb=1),
-            replace(
-                leg, client_order_id=ClientOrderId(f"{name}-target"), type=OrderType.LIMIT, limit_ticks=target * 100
-            ),
+            replace(leg, client_order_id=f"{name}-target", type=OrderType.LIMIT, limit_ticks=target * 100),
         ),
     )
 
 
 def trade_with_lists(exchange: Exchange) -> None:
     exchange.advance(1)
-    exchange.submit_list("main", protected_entry("e", stop=90, target=103), "mine")
-    exchange.submit_list("main", protected_entry("f", stop=110, target=120), "its stop is above the market")
-    exchange.submit_list("main", protected_entry("g", stop=90, target=120), "")
-    exchange.cancel("main", "BTC-USD", "g-target")
+    exchange.place_list("main", protected_entry("e", "mine", stop=90, target=103))
+    exchange.place_list("main", protected_entry("f", "its stop is above the market", stop=110, target=120))
+    exchange.place_list("main", protected_entry("g", "", stop=90, target=120))
+    exchange.cancel("main", "BTC-USD", number_of(exchange, "BTC-USD", "g-target"))
     exchange.advance(2)
 
 
@@ -89,15 +94,15 @@ def test_a_restart_repeats_the_history_exactly(make_exchange: Any, trade: Callab
     exchange = make_exchange()
     trade(exchange)
     before = exchange.venue.state_hash()
-    recent = list(exchange.recent.of("BTC-USD"))
+    recent = list(exchange.market.bars("BTC-USD", "4h"))
 
     restarted = make_exchange()
 
     assert restarted.step == 2
     assert restarted.venue.state_hash() == before
-    assert restarted.lists_of("main") == exchange.lists_of("main")
-    assert list(restarted.recent.of("BTC-USD")) == recent
-    exchange.venue.advance(exchange.market.bars_at(3))
+    assert restarted.venue.lists("main") == exchange.venue.lists("main")
+    assert list(restarted.market.bars("BTC-USD", "4h")) == recent
+    exchange.venue.apply(exchange.source.bars_at(3))
     restarted.advance(3)
     assert restarted.venue.state_hash() == exchange.venue.state_hash(), "and the future is the same, too"
 
@@ -116,8 +121,10 @@ def test_a_report_keeps_its_number_over_a_restart(make_exchange: Any) -> None:
 def test_a_journal_that_the_venue_contradicts_is_refused(make_exchange: Any, tmp_path: Path) -> None:
     trade_a_little(make_exchange())
     path = tmp_path / "journal" / "commands.jsonl"
-    path.write_bytes(path.read_bytes().replace(b'"number":"2"', b'"number":"7"'))
-    with pytest.raises(JournalError, match=r"line 6 of the journal cannot be repeated: order 7 was accepted once"):
+    path.write_bytes(path.read_bytes().replace(b'"step":1,"reports":2', b'"step":1,"reports":7'))
+    with pytest.raises(
+        JournalError, match=r"line 6 of the journal cannot be repeated: it led to report 7 once, now to 2"
+    ):
         make_exchange()
 
 

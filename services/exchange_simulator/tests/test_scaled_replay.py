@@ -58,7 +58,7 @@ async def test_without_a_loop_it_ends_with_the_data(make_exchange: Any) -> None:
 async def test_a_loop_goes_on_in_the_future_with_new_bar_ids(make_exchange: Any) -> None:
     exchange = make_exchange(loops=True)
     seen: list[BarClosed] = []
-    exchange.on_bars.append(seen.extend)
+    exchange.on_market.append(lambda events: seen.extend(bar for bar in events if bar.timeframe == "4h"))
     await run(exchange, speed=FOUR_HOURS_S, until=30.5)
 
     assert exchange.step == 30
@@ -92,5 +92,5 @@ async def test_bars_missed_on_the_stream_can_be_fetched_again(served_by_the_cloc
     url = f"{served_by_the_clock.url}/api/v3/klines?symbol=BTCUSD&interval=4h&limit=5"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         rows = await response.json()
-    bars = served_by_the_clock.exchange.recent.of("BTC-USD")
+    bars = served_by_the_clock.exchange.market.bars("BTC-USD", "4h")
     assert [row[0] for row in rows] == [bar.open_ns // 1_000_000 for bar in bars][-5:]

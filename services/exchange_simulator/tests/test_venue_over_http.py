@@ -42,7 +42,15 @@ async def call(served: Any, method: str, path: str, query: str, key: str | None 
 async def test_before_the_first_step_the_clock_stands_at_the_first_open(served: Any) -> None:
     assert await get(served, "/simulation/v1/clock") == (
         200,
-        {"step": 0, "close_ns": START_NS, "total_steps": 12, "done": False, "mode": "lockstep"},
+        {
+            "step": 0,
+            "close_ns": START_NS,
+            "next_ns": START_NS + FOUR_HOURS,
+            "total_steps": 12,
+            "done": False,
+            "mode": "lockstep",
+            "quality": "bars",
+        },
     )
 
 
@@ -123,7 +131,7 @@ async def test_a_parameter_nobody_reads_is_refused_before_anything_happens(serve
     query = signed({"symbol": "BTCUSD", "side": "BUY", "type": "MARKET", "quantity": "1", "colour": "red"})
     status, answer = await call(served, "POST", "order", query)
     assert (status, answer["code"]) == (400, -1104)
-    assert served.exchange.venue.orders == ()
+    assert served.exchange.venue.orders("main", "BTC-USD") == []
 
 
 @pytest.mark.parametrize(

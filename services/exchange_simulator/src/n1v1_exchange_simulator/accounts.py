@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class ApiAccount:
-    """An account with its API key. cash_quanta: what it opens with, in quanta of the quote currency."""
+    """An account with its API key. balances: what it opens with, in units by asset: lots of a base, quanta of a quote."""
 
     name: str
     api_key: str
     api_secret: str = field(repr=False)
-    cash_quanta: int
+    balances: Mapping[str, int]
 
 
 def by_api_key(accounts: Iterable[ApiAccount]) -> dict[str, ApiAccount]:

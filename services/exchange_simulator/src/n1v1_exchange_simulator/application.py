@@ -59,13 +59,13 @@ def install_venue(
     """
     application.middlewares.append(_answering(metrics, broken))
     websocket.prepare_application(application)
-    symbols = Symbols(exchange.market.instruments)
+    symbols = Symbols(exchange.instruments)
     authentication = Authentication(by_api_key(accounts), wall_ns)
     streams = Streams(
-        market=MarketStreams(symbols, exchange.market.timeframe),
+        market=MarketStreams(symbols, exchange.source.timeframe),
         user=UserStreams(exchange, symbols, authentication, wall_ns),
     )
-    exchange.on_bars.append(streams.market.publish)
+    exchange.on_market.append(streams.market.publish)
     exchange.on_report.append(streams.user.publish)
     market = MarketEndpoints(exchange, symbols, wall_ns)
     signed = TradingEndpoints(exchange, symbols).table() | OrderListEndpoints(exchange, symbols).table()

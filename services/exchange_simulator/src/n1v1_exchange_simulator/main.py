@@ -35,7 +35,7 @@ async def serve(context: ServiceContext) -> None:
         async with aiohttp_app(add_venue)(context) as port:
             context.announce(listen.host, port)
             context.ready()
-            log.info("venue open", step=exchange.step, orders=len(exchange.venue.orders), mode=replay.mode)
+            log.info("venue open", step=exchange.step, accounts=len(exchange.venue.accounts()), mode=replay.mode)
             if replay.mode == "scaled":
                 clock = advance_by_the_clock(exchange, speed=replay.speed, clock=SystemClock())
                 await context.run_tasks(_until_drained(context, broken), background=(clock,))

@@ -1,76 +1,79 @@
-"""The recorded market: which bars close at step n, and the ones that lately did."""
+"""What anybody may ask of the venue's market: a memory of what was public, filled as it happens."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 
-from n1v1.errors import InvalidData
+from n1v1.errors import UnknownName, nearest
 from n1v1.events import BarClosed
-from n1v1.ids import correlation_id
-from n1v1.values import Instrument
-from n1v1_research.datasets import Dataset
+from n1v1_exchange_simulator.bar_series import BarSeries
+from n1v1_exchange_simulator.market_events import DepthSnapshot, MarketEvent, PublicTrade
 
-BARS_KEPT = 1_000
-"""What GET /api/v3/klines can look back on: Binance's largest page."""
+TRADES_KEPT = 1_000
+"""Of each symbol: Binance's largest page."""
 
-
-class Market:
-    """Steps are counted from 1; step 0 is before the first bar.
-
-    loops: after the last step the data begins again, moved into the future by the span of the dataset, so that
-    time and bar ids never repeat. The price jumps from the last close to the first open.
-    """
-
-    def __init__(self, dataset: Dataset, *, loops: bool) -> None:
-        self._steps = [bars for _, bars in dataset.steps()]
-        if not self._steps:
-            raise InvalidData(f"dataset {dataset.name} has no bars")
-        self.timeframe = dataset.timeframe
-        self.instruments: tuple[Instrument, ...] = dataset.instruments
-        self.loops = loops
-        self.first_open_ns = min(bar.open_ns for bar in self._steps[0])
-        self._span_ns = self._steps[-1][0].ts_ns - self.first_open_ns
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of one pass over the data."""
-        return len(self._steps)
-
-    def is_last(self, step: int) -> bool:
-        return not self.loops and step >= self.total_steps
-
-    def bars_at(self, step: int) -> tuple[BarClosed, ...]:
-        """The bars that close at `step`, by symbol; none at step 0."""
-        if step == 0:
-            return ()
-        rounds, index = divmod(step - 1, self.total_steps)
-        if rounds == 0:
-            return self._steps[index]
-        return tuple(_moved(bar, rounds * self._span_ns) for bar in self._steps[index])
+BookOf = Callable[[str, int], DepthSnapshot]
 
 
-class RecentBars:
-    """The last BARS_KEPT closed bars of every symbol, oldest first."""
+class MarketMemory:
+    """`PublicMarket`. recorded: the length of the bars of a recording of bars; None: bars are made of trades."""
 
-    def __init__(self, symbols: Iterable[str]) -> None:
-        self._bars: dict[str, deque[BarClosed]] = {symbol: deque(maxlen=BARS_KEPT) for symbol in symbols}
+    def __init__(self, symbols: Iterable[str], *, book: BookOf, recorded: str | None, opens_ns: int) -> None:
+        self._series = {symbol: BarSeries(symbol, recorded) for symbol in symbols}
+        self._trades: dict[str, deque[PublicTrade]] = {symbol: deque(maxlen=TRADES_KEPT) for symbol in self._series}
+        self._last: dict[str, int] = {}
+        self._book = book
+        self._has_trades = recorded is None
+        self._now_ns = opens_ns
 
-    def add(self, bars: Iterable[BarClosed]) -> None:
-        for bar in bars:
-            self._bars[bar.symbol].append(bar)
+    def book(self, symbol: str, levels: int) -> DepthSnapshot:
+        self._of(symbol)
+        return self._book(symbol, levels)
 
-    def of(self, symbol: str) -> Sequence[BarClosed]:
-        return self._bars[symbol]
+    def recent_trades(self, symbol: str) -> Sequence[PublicTrade]:
+        self._of(symbol)
+        return self._trades[symbol]
 
+    def bars(self, symbol: str, timeframe: str) -> Sequence[BarClosed]:
+        return self._of(symbol).closed(timeframe)
 
-def _moved(bar: BarClosed, by_ns: int) -> BarClosed:
-    correlation = correlation_id(bar.symbol, bar.ts_ns + by_ns)
-    return replace(
-        bar,
-        id=f"bar:{correlation}:{bar.timeframe}",
-        correlation_id=correlation,
-        ts_ns=bar.ts_ns + by_ns,
-        open_ns=bar.open_ns + by_ns,
-    )
+    def open_bar(self, symbol: str, timeframe: str) -> BarClosed | None:
+        series = self._of(symbol)
+        return series.open_bar(timeframe, self._now_ns) if self._has_trades else None
+
+    def last_ticks(self, symbol: str) -> int | None:
+        self._of(symbol)
+        return self._last.get(symbol)
+
+    def timeframes(self, symbol: str) -> Sequence[str]:
+        """The lengths of bars that there are."""
+        return self._of(symbol).intervals
+
+    def remember(self, events: Sequence[MarketEvent], now_ns: int) -> list[MarketEvent]:
+        """Keep what has happened up to `now_ns`, and answer it together with the bars that it closed, in order."""
+        told: list[MarketEvent] = []
+        for event in events:
+            told += self._closed_by(event)
+        self._now_ns = max(self._now_ns, now_ns)
+        if self._has_trades:
+            for series in self._series.values():
+                told += series.advance(self._now_ns)
+        return told
+
+    def _closed_by(self, event: MarketEvent) -> list[MarketEvent]:
+        match event:
+            case BarClosed():
+                self._last[event.symbol] = event.close
+                return [*self._series[event.symbol].record(event)]
+            case PublicTrade():
+                self._last[event.symbol] = event.ticks
+                self._trades[event.symbol].append(event)
+                return [*self._series[event.symbol].trade(event.ts_ns, event.ticks, event.lots), event]
+        return [event]
+
+    def _of(self, symbol: str) -> BarSeries:
+        try:
+            return self._series[symbol]
+        except KeyError:
+            raise UnknownName(f"no symbol {symbol!r}{nearest(symbol, self._series)}") from None

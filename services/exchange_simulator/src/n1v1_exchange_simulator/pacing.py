@@ -1,4 +1,4 @@
-"""The scaled clock: the market moves by itself, `speed` recorded seconds per second."""
+"""The scaled clock: the market moves by itself, `speed` recorded seconds per second; 1 is real time."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-async def advance_by_the_clock(exchange: Exchange, *, speed: float, clock: Clock) -> None:
-    """Close each bar when its time has come, reckoned from where the venue stands now, until the data ends.
+async def advance_by_the_clock(exchange: Exchange, *, speed: float, clock: Clock, steps_at_once: int = 1) -> None:
+    """Let each step happen when its time has come, reckoned from where the venue stands now, until the data ends.
 
-    Due times are reckoned from the start, not from the last bar, so that delays do not add up. A late venue
-    closes its bars one by one and lets others run in between.
+    Due times are reckoned from the start, not from the last step, so that delays do not add up. A late venue takes at
+    most `steps_at_once` and lets others run in between.
     """
-    began, first_ns = clock.monotonic(), exchange.close_ns
-    while not exchange.is_done:
-        next_close_ns = exchange.market.bars_at(exchange.step + 1)[0].ts_ns
-        due = began + (next_close_ns - first_ns) / SECOND_NS / speed
+    began, first_ns = clock.monotonic(), exchange.clock_ns
+    while exchange.next_ns is not None:
+        due = began + (exchange.next_ns - first_ns) / SECOND_NS / speed
         await clock.sleep(max(0.0, due - clock.monotonic()))
-        exchange.advance(exchange.step + 1)
+        now_ns = first_ns + int((clock.monotonic() - began) * speed * SECOND_NS)
+        exchange.advance_until(max(now_ns, exchange.next_ns), steps=steps_at_once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,42 +14,47 @@ from n1v1_common.lifecycle import CannotStart
 from n1v1_common.settings.model import Settings
 from n1v1_common.settings.venue import venue_rules
 from n1v1_exchange_simulator.accounts import ApiAccount
-from n1v1_exchange_simulator.exchange import Exchange, history_identity
+from n1v1_exchange_simulator.bars import BarVenue
+from n1v1_exchange_simulator.exchange import Balances, Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
-from n1v1_exchange_simulator.market import Market
+from n1v1_exchange_simulator.market import MarketMemory
+from n1v1_exchange_simulator.replay.bars import BarRecording
+from n1v1_exchange_simulator.replay.source import Quality, Source
+from n1v1_exchange_simulator.venue import ReplayedVenue
 from n1v1_research.datasets import DEFAULT_DATASET, Dataset, load
 
 
 @dataclass(frozen=True, slots=True)
 class VenueSetup:
-    market: Market
+    source: Source
     rules: VenueRules
     accounts: tuple[ApiAccount, ...]
-    identity: dict[str, str]
     journal_folder: Path
     fsync: bool
 
     @property
-    def cash(self) -> dict[str, int]:
-        """Opening quanta by account."""
-        return {account.name: account.cash_quanta for account in self.accounts}
+    def opening(self) -> Mapping[str, Balances]:
+        """Balances by account."""
+        return {account.name: account.balances for account in self.accounts}
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return history_identity(self.source, self.rules, self.opening)
 
 
 def setup_of(settings: Settings) -> VenueSetup:
     """Reads the dataset. Raises CannotStart when it or the settings cannot make a venue."""
     try:
         dataset = _dataset_of(settings)
-        market = Market(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
-        rules = venue_rules(settings, market.instruments[0])
-        accounts = (_account_of(settings, market),)
+        source = BarRecording(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
+        rules = venue_rules(settings, source.instruments[0])
+        accounts = (_account_of(settings, source),)
     except N1v1Error as error:
         raise CannotStart(str(error)) from error
-    cash = {account.name: account.cash_quanta for account in accounts}
     return VenueSetup(
-        market=market,
+        source=source,
         rules=rules,
         accounts=accounts,
-        identity=history_identity(market, dataset.id, rules, cash),
         journal_folder=settings.paths.state_dir / "exchange_simulator" / "journal",
         fsync=settings.servers.durability == "power_cut",
     )
@@ -65,9 +71,21 @@ def open_journal(setup: VenueSetup) -> Journal:
 def recovered_exchange(setup: VenueSetup, journal: Journal) -> Exchange:
     """The venue as the journal left it. Raises CannotStart when the journal cannot be repeated."""
     try:
-        return Exchange(setup.market, setup.rules, journal, setup.cash)
+        return exchange_over(setup.source, setup.rules, journal, setup.opening)
     except JournalError as error:
         raise CannotStart(str(error)) from error
+
+
+def exchange_over(source: Source, rules: VenueRules, journal: Journal, opening: Mapping[str, Balances]) -> Exchange:
+    """The venue that suits the quality of the recording, with its market."""
+    venue: ReplayedVenue = BarVenue(source.instruments, rules, opens_ns=source.first_ns)
+    market = MarketMemory(
+        venue.instruments,
+        book=venue.book,
+        recorded=source.timeframe if source.quality is Quality.BARS else None,
+        opens_ns=source.first_ns,
+    )
+    return Exchange(venue, market, source, journal, opening)
 
 
 def _dataset_of(settings: Settings) -> Dataset:
@@ -86,8 +104,8 @@ def _dataset_of(settings: Settings) -> Dataset:
     return dataset
 
 
-def _account_of(settings: Settings, market: Market) -> ApiAccount:
-    account, instrument = settings.account, market.instruments[0]
+def _account_of(settings: Settings, source: Source) -> ApiAccount:
+    account, instrument = settings.account, source.instruments[0]
     if account.quote_currency != instrument.quote:
         raise CannotStart(
             f"account.quote_currency is {account.quote_currency}, but {instrument.symbol} is paid for in "
@@ -97,7 +115,7 @@ def _account_of(settings: Settings, market: Market) -> ApiAccount:
         name=account.id,
         api_key=_revealed(settings.exchange.api_key, "exchange.api_key"),
         api_secret=_revealed(settings.exchange.api_secret, "exchange.api_secret"),
-        cash_quanta=instrument.quanta(account.initial_balance),
+        balances={instrument.quote: instrument.quanta(account.initial_balance)},
     )
 
 

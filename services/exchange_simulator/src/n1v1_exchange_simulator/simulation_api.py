@@ -1,7 +1,14 @@
 """What no real venue has: /simulation/v1, the clock of the replay.
 
-GET clock says where the market stands. POST advance {"step": n} moves it in lockstep: n is the current step (the
-same answer again, so a lost answer costs nothing) or the next one; anything else is a 409.
+GET clock says where the market stands. POST advance moves it in lockstep, and answers where it stands then:
+
+- {"step": n}: to step n of the recording. Over bars n is the current step or the next one: so nobody steps over a bar
+  that he has not seen. Over trades and depth it may be any that is not behind.
+- {"until_ns": t}: everything that is due at t or before has happened then.
+- {"steps": k}: k steps further, or to the end of the data.
+
+The first two say where to, not how far: asked again they give the same answer, so a lost answer costs nothing. What
+cannot be is a 409 with the reason.
 """
 
 from __future__ import annotations
@@ -15,6 +22,7 @@ from aiohttp import web
 from n1v1.events import BarClosed
 from n1v1.values import Instrument
 from n1v1_exchange_simulator.exchange import Exchange, WrongStep
+from n1v1_exchange_simulator.replay.source import Quality
 
 Mode = Literal["lockstep", "scaled"]
 
@@ -29,28 +37,50 @@ class SimulationApi:
         return [web.get("/simulation/v1/clock", self.clock), web.post("/simulation/v1/advance", self.advance)]
 
     async def clock(self, request: web.Request) -> web.Response:
-        return _json(self._position() | {"mode": self._mode})
+        return _json(
+            self._position()
+            | {"mode": self._mode, "quality": self._exchange.source.quality, "next_ns": self._exchange.next_ns}
+        )
 
     async def advance(self, request: web.Request) -> web.Response:
         if self._mode != "lockstep":
             return _refused(409, f"the clock runs by itself in {self._mode} mode; only lockstep is advanced")
-        step = _step_of(await request.read())
-        if step is None:
-            return _refused(400, 'expected a body such as {"step": 1}')
+        wanted = _wanted(await request.read())
+        if wanted is None:
+            return _refused(
+                400, 'expected a body such as {"step": 1}, {"until_ns": 1577836800000000000} or {"steps": 10}'
+            )
         try:
-            bars = self._exchange.advance(step)
+            self._advance(*wanted)
         except WrongStep as problem:
             return _refused(409, str(problem))
+        bars = [event for event in self._exchange.last_step if isinstance(event, BarClosed)]
         return _json(self._position() | {"bars": self._bars(bars)})
 
+    def _advance(self, how: str, number: int) -> None:
+        exchange = self._exchange
+        match how:
+            case "until_ns":
+                exchange.advance_until(number)
+            case "steps":
+                exchange.advance_by(number)
+            case _:
+                is_over_bars = exchange.source.quality is Quality.BARS
+                if is_over_bars and number > exchange.step + 1 and not exchange.is_done:
+                    here = exchange.step
+                    raise WrongStep(
+                        f"the venue is at step {here}; ask for {here} again or for {here + 1}, not {number}"
+                    )
+                exchange.advance(number)
+
     def _position(self) -> dict[str, Any]:
-        """close_ns: the close of the last bars; before step 1, the open of the first."""
+        """close_ns: the market's time: the close of the last bars; before step 1, the open of the first."""
         exchange = self._exchange
         return {
             "step": exchange.step,
-            "close_ns": exchange.close_ns,
+            "close_ns": exchange.clock_ns,
             "done": exchange.is_done,
-            "total_steps": exchange.market.total_steps,
+            "total_steps": exchange.source.total_steps,
         }
 
     def _bars(self, bars: Sequence[BarClosed]) -> list[dict[str, Any]]:
@@ -72,13 +102,17 @@ def _bar(bar: BarClosed, instrument: Instrument) -> dict[str, Any]:
     }
 
 
-def _step_of(body: bytes) -> int | None:
+def _wanted(body: bytes) -> tuple[str, int] | None:
+    """(how, number), or None for a body that says nothing of the kind."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    step = content.get("step") if isinstance(content, dict) else None
-    return step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None
+    if not isinstance(content, dict) or len(content) != 1:
+        return None
+    how, number = next(iter(content.items()))
+    is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 0
+    return (how, number) if how in ("step", "until_ns", "steps") and is_number else None
 
 
 def _json(answer: dict[str, Any]) -> web.Response:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from n1v1.simulation.holdings import Balance
 from n1v1.values import Instrument, OrderType, Side, TimeInForce
+from n1v1_exchange_simulator.market_events import DepthSnapshot, MarketEvent
 
 
 class SelfTradePrevention(StrEnum):
@@ -340,3 +341,20 @@ class Venue(Protocol):
 
     def state_hash(self) -> str:
         """Equal for two venues when accounts, orders, executions and last prices are equal."""
+
+
+class ReplayedVenue(Venue, Protocol):
+    """A venue whose market is recorded: what `Exchange` drives."""
+
+    def apply(self, events: Sequence[MarketEvent]) -> Sequence[Report]:
+        """Let recorded events of one moment happen, move the clock there, and answer what became of orders.
+
+        Over bars: all bars that close at that time. Over trades and depth: usually one event.
+        """
+
+    def take_public(self) -> Sequence[MarketEvent]:
+        """What everybody may see of what commands and events have done since this was last asked, in order: recorded
+        trades and those of clients, changes of the book. See `MarketListener`."""
+
+    def book(self, symbol: str, levels: int) -> DepthSnapshot:
+        """The best levels of each side, as `PublicMarket.book`."""

@@ -90,9 +90,33 @@ class SimulatedVenue:
             self._holdings.issue(account, instrument.base, 0)
         self._holdings.issue(account, self.quote, cash_quanta)
 
+    def deposit(self, account: str, asset: str, change: int) -> None:
+        """Bring `change` into the world, or take it out of it when it is negative.
+
+        Raises InvalidValue when the account has no such asset or less of it is free.
+        """
+        balance = self._holdings.balances(account).get(asset)
+        if balance is None or balance.free + min(change, 0) < 0:
+            raise InvalidValue(f"{account} cannot pay {-change} of {asset}: it has {balance}")
+        self._holdings.issue(account, asset, change)
+
     def submit(self, account: str, order: SubmitOrder) -> VenueAccepted | VenueRejected:
         """Accept or reject; nothing fills before the next bar. A rejected order uses up no order id."""
         return self._submit(account, (order,), has_working=False)[0]
+
+    def would_reject(self, account: str, order: SubmitOrder) -> VenueRejected | None:
+        """What `submit` would answer if it rejected the order; changes nothing."""
+        refused = self._refused(account, (order,))
+        if refused is None:
+            market = self._markets[order.symbol]
+            is_first = account not in market.books
+            first = 0 if is_first else len(market.books[account].records)
+            verdict = self._verdict(account, market, self._new_orders(account, (order,), has_working=False))
+            if verdict == records.ACCEPTED:
+                self._take_back(account, market, first, is_first=is_first)
+                return None
+            refused = rejections.VERDICTS[verdict]
+        return self._report_rejection(order.client_order_id, order.symbol, refused)
 
     def submit_list(self, account: str, orders: SubmitOrderList) -> list[VenueAccepted | VenueRejected]:
         """Accept or reject the list as a whole, with one report for each of its orders, the working one first."""
@@ -242,10 +266,22 @@ class SimulatedVenue:
         if refused is not None:
             return self._rejected(commands, refused)
         market = self._markets[commands[0].symbol]
-        assert market.last_close is not None, "otherwise the market is closed and the order refused"
-        book = market.book_of(account)
-        wallet = self._wallet(account, market)
         orders = self._new_orders(account, commands, has_working=has_working)
+        verdict = self._verdict(account, market, orders)
+        if verdict != records.ACCEPTED:
+            return self._rejected(commands, rejections.VERDICTS[verdict])
+        book = market.book_of(account)
+        for order in orders:
+            self._orders.append(order)
+            self._by_client_id.setdefault((account, order.symbol, order.client_order_id), []).append(order)
+        self._after_change(account, market, book)
+        return [_accepted(order) for order in orders]
+
+    def _verdict(self, account: str, market: SymbolMarket, orders: Sequence[VenueOrder]) -> int:
+        """Put the orders into the account's book if they can be accepted; otherwise leave everything as it was."""
+        assert market.last_close is not None, "otherwise the market is closed and the order refused"
+        is_first = account not in market.books
+        book, wallet = market.book_of(account), self._wallet(account, market)
         first = len(book.records)
         book.add(orders)
         verdict = accept(
@@ -259,13 +295,15 @@ class SimulatedVenue:
             wallet,
         )
         if verdict != records.ACCEPTED:
-            book.drop_from(first)
-            return self._rejected(commands, rejections.VERDICTS[verdict])
-        for order in orders:
-            self._orders.append(order)
-            self._by_client_id.setdefault((account, order.symbol, order.client_order_id), []).append(order)
-        self._after_change(account, market, book)
-        return [_accepted(order) for order in orders]
+            self._take_back(account, market, first, is_first=is_first)
+        return verdict
+
+    @staticmethod
+    def _take_back(account: str, market: SymbolMarket, first: int, *, is_first: bool) -> None:
+        """Books are matched in the order in which accounts first had an order: one refused must not count."""
+        market.books[account].drop_from(first)
+        if is_first:
+            del market.books[account]
 
     def _refused(self, account: str, commands: Sequence[SubmitOrder]) -> Rejection | None:
         names = set()

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.binance.wire import Json, Symbols
+from n1v1_exchange_simulator.market_events import MarketEvent
 from n1v1_exchange_simulator.websocket import Outbox, converse
 
 MALFORMED = 2
@@ -48,10 +49,10 @@ class MarketStreams:
         """Streams that somebody hears, counted once for each who does."""
         return sum(len(subscriber.streams) for subscriber in self._subscribers)
 
-    def publish(self, bars: Sequence[BarClosed]) -> None:
+    def publish(self, events: Sequence[MarketEvent]) -> None:
         if not self._subscribers:
             return
-        for bar in bars:
+        for bar in [event for event in events if isinstance(event, BarClosed)]:
             texts = self._symbols.of(bar.symbol)
             self._push(f"{texts.wire_symbol.lower()}@kline_{bar.timeframe}", texts.kline_event(bar))
 

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from n1v1.errors import InvalidValue
-from n1v1.events import SubmitOrder, SubmitOrderList
-from n1v1.ids import ClientOrderId
 from n1v1.values import OrderType, Side, TimeInForce, to_ppb
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.parameters import Parameters
 from n1v1_exchange_simulator.binance.wire import NANOSECONDS_PER_MS, Texts, WireType
+from n1v1_exchange_simulator.venue import ListKind, NewOrder, NewOrderList
 
 CLIENT_ORDER_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 BASIS_POINTS = r"^([0-9]{1,4})(\.[0-9]{1,5})?$"
@@ -40,7 +39,7 @@ Named = Callable[[str], str]
 """From a parameter of a single order to what it is called for one order of a list: price, pendingAbovePrice."""
 
 
-def single_order(parameters: Parameters, texts: Texts, *, invented_id: str) -> SubmitOrder:
+def single_order(parameters: Parameters, texts: Texts, *, invented_id: str) -> NewOrder:
     """invented_id: the client order id where the client sends none."""
     _refuse(parameters, "quoteOrderQty")
     return _order(
@@ -54,20 +53,21 @@ def single_order(parameters: Parameters, texts: Texts, *, invented_id: str) -> S
     )
 
 
-def one_triggers_another(parameters: Parameters, texts: Texts, *, invented_id: str) -> SubmitOrderList:
+def one_triggers_another(parameters: Parameters, texts: Texts, *, invented_id: str) -> NewOrderList:
     working = _working(parameters, texts, invented_id)
-    return SubmitOrderList(working=working, pending=_pending(parameters, texts, ("pending",), invented_id))
+    pending = _pending(parameters, texts, ("pending",), invented_id)
+    return NewOrderList(kind=ListKind.OTO, name=list_name(parameters), working=working, pending=pending)
 
 
-def one_triggers_one_cancels_other(parameters: Parameters, texts: Texts, *, invented_id: str) -> SubmitOrderList:
+def one_triggers_one_cancels_other(parameters: Parameters, texts: Texts, *, invented_id: str) -> NewOrderList:
     working = _working(parameters, texts, invented_id)
-    both = ("pendingAbove", "pendingBelow")
-    return SubmitOrderList(working=working, pending=_pending(parameters, texts, both, invented_id))
+    pending = _pending(parameters, texts, ("pendingAbove", "pendingBelow"), invented_id)
+    return NewOrderList(kind=ListKind.OTOCO, name=list_name(parameters), working=working, pending=pending)
 
 
-def one_cancels_other(parameters: Parameters, texts: Texts, *, invented_id: str) -> SubmitOrderList:
+def one_cancels_other(parameters: Parameters, texts: Texts, *, invented_id: str) -> NewOrderList:
     orders = _legs(parameters, texts, ("above", "below"), invented_id, side="side", quantity="quantity")
-    return SubmitOrderList(working=None, pending=orders)
+    return NewOrderList(kind=ListKind.OCO, name=list_name(parameters), working=None, pending=orders)
 
 
 def list_name(parameters: Parameters) -> str:
@@ -78,7 +78,7 @@ def list_name(parameters: Parameters) -> str:
     return name or ""
 
 
-def _working(parameters: Parameters, texts: Texts, invented_id: str) -> SubmitOrder:
+def _working(parameters: Parameters, texts: Texts, invented_id: str) -> NewOrder:
     return _order(
         parameters,
         texts,
@@ -90,15 +90,13 @@ def _working(parameters: Parameters, texts: Texts, invented_id: str) -> SubmitOr
     )
 
 
-def _pending(
-    parameters: Parameters, texts: Texts, prefixes: tuple[str, ...], invented_id: str
-) -> tuple[SubmitOrder, ...]:
+def _pending(parameters: Parameters, texts: Texts, prefixes: tuple[str, ...], invented_id: str) -> tuple[NewOrder, ...]:
     return _legs(parameters, texts, prefixes, invented_id, side="pendingSide", quantity="pendingQuantity")
 
 
 def _legs(
     parameters: Parameters, texts: Texts, prefixes: tuple[str, ...], invented_id: str, *, side: str, quantity: str
-) -> tuple[SubmitOrder, ...]:
+) -> tuple[NewOrder, ...]:
     """The stop first: orders are numbered in this order, whichever price is the higher one."""
     legs_side, lots = _side(parameters, side), texts.lots(quantity, parameters.text(quantity))
     reduces_only = _flag(parameters, "reduceOnly")
@@ -124,16 +122,16 @@ def _order(
     *,
     side: Side,
     lots: int,
-    client_order_id: ClientOrderId,
+    client_order_id: str,
     reduces_only: bool,
-) -> SubmitOrder:
+) -> NewOrder:
     wire = parameters.choice(named("type"), WireType, ApiError(-1116, "Invalid orderType."))
     if wire not in _WITH_PRICE:
         _refuse(parameters, named("price"))
     if wire not in _WITH_LIFETIME:
         _refuse(parameters, named("timeInForce"), named("goodTillDate"))
     trail_ppb = _basis_points(parameters, named("trailingDelta"))
-    return SubmitOrder(
+    return NewOrder(
         client_order_id=client_order_id,
         symbol=texts.symbol,
         side=side,
@@ -196,11 +194,11 @@ def _side(parameters: Parameters, name: str) -> Side:
     return parameters.choice(name, Side, ApiError(-1117, "Invalid side."))
 
 
-def _client_order_id(parameters: Parameters, name: str, invented: str) -> ClientOrderId:
+def _client_order_id(parameters: Parameters, name: str, invented: str) -> str:
     text = parameters.optional(name) or invented
     if not re.fullmatch(CLIENT_ORDER_ID, text):
         raise errors.illegal_characters(name, CLIENT_ORDER_ID)
-    return ClientOrderId(text)
+    return text
 
 
 def _refuse(parameters: Parameters, *names: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
+from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
-from n1v1.rounding import notional, slipped_price
-from n1v1.values import Side
+from n1v1.rounding import notional
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.parameters import Parameters
@@ -67,26 +67,28 @@ class MarketEndpoints:
     def klines(self, parameters: Parameters) -> list[list[int | str]]:
         """Closed bars only, of the recorded timeframe; real Binance adds the bar that is still open."""
         texts = self._symbols.named(parameters.text("symbol"))
-        if parameters.text("interval") != self._exchange.market.timeframe:
-            raise errors.invalid_interval()
+        interval = parameters.text("interval")
         start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
         limit = parameters.limit(default=KLINES_BY_DEFAULT, most=KLINES_AT_MOST)
         parameters.finish()
-        bars = _between(self._exchange.recent.of(texts.symbol), start_ms, end_ms)
+        try:
+            recorded = self._exchange.market.bars(texts.symbol, interval)
+        except InvalidValue:
+            raise errors.invalid_interval() from None
+        bars = _between(recorded, start_ms, end_ms)
         page = bars[-limit:] if start_ms is None else bars[:limit]
         return [texts.kline(bar) for bar in page]
 
     def depth(self, parameters: Parameters) -> Json:
         """One level a side, at the prices that a market order is filled near: bars know no book."""
         texts = self._symbols.named(parameters.text("symbol"))
-        parameters.limit(default=100, most=5_000)
+        levels = parameters.limit(default=100, most=5_000)
         parameters.finish()
-        bid, ask = self._bid_and_ask(texts)
-        size = texts.quantity(texts.instrument.lots(texts.instrument.max_quantity))
+        book = self._exchange.market.book(texts.symbol, levels)
         return {
-            "lastUpdateId": self._exchange.step,
-            "bids": [[bid, size]] if bid != ZERO else [],
-            "asks": [[ask, size]] if ask != ZERO else [],
+            "lastUpdateId": book.last_id,
+            "bids": [[texts.price(ticks), texts.quantity(lots)] for ticks, lots in book.bids],
+            "asks": [[texts.price(ticks), texts.quantity(lots)] for ticks, lots in book.asks],
         }
 
     def ticker_price(self, parameters: Parameters) -> Json | list[Json]:
@@ -121,7 +123,7 @@ class MarketEndpoints:
         return [self._symbols.named(name) for name in names], False
 
     def _last_price(self, texts: Texts) -> Json:
-        return {"symbol": texts.wire_symbol, "price": texts.price(self._exchange.venue.last_close(texts.symbol))}
+        return {"symbol": texts.wire_symbol, "price": texts.price(self._exchange.market.last_ticks(texts.symbol))}
 
     def _best_prices(self, texts: Texts) -> Json:
         bid, ask = self._bid_and_ask(texts)
@@ -129,17 +131,17 @@ class MarketEndpoints:
         return {"symbol": texts.wire_symbol, "bidPrice": bid, "bidQty": size, "askPrice": ask, "askQty": size}
 
     def _bid_and_ask(self, texts: Texts) -> tuple[str, str]:
-        last = self._exchange.venue.last_close(texts.symbol)
-        if last is None:
-            return ZERO, ZERO
-        slippage_ppb = self._exchange.venue.rules.slippage_ppb
-        bid = slipped_price(last, Side.SELL.sign, slippage_ppb=slippage_ppb)
-        ask = slipped_price(last, Side.BUY.sign, slippage_ppb=slippage_ppb)
-        return texts.price(bid), texts.price(ask)
+        book = self._exchange.market.book(texts.symbol, 1)
+        best = [texts.price(side[0][0]) if side else ZERO for side in (book.bids, book.asks)]
+        return best[0], best[1]
 
     def _day(self, texts: Texts) -> Json:
-        since_ns = self._exchange.close_ns - DAY_NS
-        bars = [bar for bar in self._exchange.recent.of(texts.symbol) if bar.open_ns >= since_ns]
+        since_ns = self._exchange.clock_ns - DAY_NS
+        bars = [
+            bar
+            for bar in self._exchange.market.bars(texts.symbol, self._exchange.source.timeframe)
+            if bar.open_ns >= since_ns
+        ]
         if not bars:
             raise ApiError(-1013, "Market is closed.")
         return self._best_prices(texts) | _day_of(bars, texts)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from n1v1.events import SubmitOrderList, VenueRejected
-from n1v1.simulation.orders import VenueOrder
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.order_parameters import (
-    list_name,
     one_cancels_other,
     one_triggers_another,
     one_triggers_one_cancels_other,
@@ -18,9 +15,10 @@ from n1v1_exchange_simulator.binance.order_parameters import (
 from n1v1_exchange_simulator.binance.parameters import Parameters
 from n1v1_exchange_simulator.binance.rest_trading import Endpoint
 from n1v1_exchange_simulator.binance.wire import Json, Symbols, Texts, milliseconds
-from n1v1_exchange_simulator.exchange import Exchange, OrderList
+from n1v1_exchange_simulator.exchange import Exchange
+from n1v1_exchange_simulator.venue import KnownOrder, ListReport, NewOrderList, OrderList, Refused
 
-Reader = Callable[..., SubmitOrderList]
+Reader = Callable[..., NewOrderList]
 
 
 class OrderListEndpoints:
@@ -52,19 +50,14 @@ class OrderListEndpoints:
         parameters.ignore("newClientOrderId")
         parameters.finish()
         found = self._named(account, number, name, ("orderListId", "listClientOrderId"))
-        alive = [order for order in self._orders_of(account, found) if order.is_open]
-        if not alive or found.symbol != texts.symbol:
-            raise errors.unknown_order()
-        while alive:  # a working order that has filled in part leaves its legs
-            answer = self._exchange.cancel(account.name, texts.symbol, alive[-1].client_order_id)
-            if isinstance(answer, VenueRejected):
-                raise ApiError(answer.code, answer.reason)
-            alive = [order for order in alive if order.is_open]
+        answer = self._exchange.cancel_list(account.name, texts.symbol, found.number)
+        if isinstance(answer, Refused):
+            raise ApiError(answer.code, answer.reason)
         return self._described(account, found) | self._reports(texts, account, found)
 
     def open_lists(self, account: ApiAccount, parameters: Parameters) -> list[Json]:
         parameters.finish()
-        lists = self._exchange.lists_of(account.name)
+        lists = self._venue.lists(account.name)
         return [
             self._described(account, each)
             for each in lists
@@ -74,14 +67,16 @@ class OrderListEndpoints:
     def _placing(self, read: Reader) -> Endpoint:
         def place(account: ApiAccount, parameters: Parameters) -> Json:
             texts = self._symbols.named(parameters.text("symbol"))
-            orders = read(parameters, texts, invented_id=f"unnamed-{len(self._venue.orders) + 1}")
-            name = list_name(parameters)
+            orders = read(
+                parameters, texts, invented_id=f"unnamed-{len(self._venue.orders(account.name, texts.symbol)) + 1}"
+            )
             parameters.ignore("newOrderRespType", "selfTradePreventionMode")
             parameters.finish()
-            answer = self._exchange.submit_list(account.name, orders, name)
-            if isinstance(answer, VenueRejected):
+            answer = self._exchange.place_list(account.name, orders)
+            if isinstance(answer, Refused):
                 raise ApiError(answer.code, answer.reason)
-            return self._described(account, answer) | self._reports(texts, account, answer)
+            placed = next(report.order_list for report in answer if isinstance(report, ListReport))
+            return self._described(account, placed) | self._reports(texts, account, placed)
 
         return place
 
@@ -91,13 +86,13 @@ class OrderListEndpoints:
         """The newest list that one of both names."""
         if number is None and name is None:
             raise errors.missing_both(*parameters)
-        for each in reversed(self._exchange.lists_of(account.name)):
+        for each in reversed(self._venue.lists(account.name)):
             if each.number == number or (number is None and each.name == name):
                 return each
         raise ApiError(-2018, "Order list does not exist.")
 
-    def _orders_of(self, account: ApiAccount, found: OrderList) -> list[VenueOrder]:
-        orders = (self._venue.order_by_number(account.name, found.symbol, number) for number in found.order_numbers)
+    def _orders_of(self, account: ApiAccount, found: OrderList) -> list[KnownOrder]:
+        orders = (self._venue.order(account.name, found.symbol, number) for number in found.order_numbers)
         return [order for order in orders if order is not None]
 
     def _described(self, account: ApiAccount, found: OrderList) -> Json:
@@ -105,14 +100,14 @@ class OrderListEndpoints:
         is_open = any(order.is_open for order in orders)
         return {
             "orderListId": found.number,
-            "contingencyType": "OTO" if found.has_working else "OCO",
+            "contingencyType": "OCO" if found.kind == "OCO" else "OTO",
             "listStatusType": "EXEC_STARTED" if is_open else "ALL_DONE",
             "listOrderStatus": "EXECUTING" if is_open else "ALL_DONE",
             "listClientOrderId": found.name,
             "transactionTime": milliseconds(found.accepted_ns),
             "symbol": texts.wire_symbol,
             "orders": [
-                {"symbol": texts.wire_symbol, "orderId": order.number, "clientOrderId": order.client_order_id}
+                {"symbol": texts.wire_symbol, "orderId": order.number, "clientOrderId": order.request.client_order_id}
                 for order in orders
             ],
         }

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from n1v1.events import VenueRejected
-from n1v1.simulation.orders import VenueOrder, VenueTrade
 from n1v1.values import PPB
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.binance import errors
@@ -24,11 +22,12 @@ from n1v1_exchange_simulator.binance.wire import (
     milliseconds,
 )
 from n1v1_exchange_simulator.exchange import Exchange
+from n1v1_exchange_simulator.venue import KnownOrder, Refused, Trade
 
 ROWS_BY_DEFAULT = 500
 ROWS_AT_MOST = 1_000
 
-_Row = TypeVar("_Row", VenueOrder, VenueTrade)
+_Row = TypeVar("_Row", KnownOrder, Trade)
 
 Endpoint = Callable[[ApiAccount, Parameters], Any]
 
@@ -44,7 +43,7 @@ class TradingEndpoints:
         self._exchange = exchange
         self._venue = exchange.venue
         self._symbols = symbols
-        self._places = asset_places(exchange.market.instruments)
+        self._places = asset_places(exchange.instruments)
 
     def table(self) -> dict[tuple[str, str], Endpoint]:
         """(method, path below /api/v3) -> answer."""
@@ -62,7 +61,7 @@ class TradingEndpoints:
     def account(self, account: ApiAccount, parameters: Parameters) -> Json:
         parameters.ignore("omitZeroBalances")
         parameters.finish()
-        rate_ppb = self._venue.rules.fee_rate_ppb
+        _, rate_ppb = self._venue.fee_rates_ppb(self._exchange.instruments[0].symbol)
         rate = decimal_text(rate_ppb, 9)
         basis_points = rate_ppb * 10_000 // PPB
         return {
@@ -77,21 +76,23 @@ class TradingEndpoints:
             "brokered": False,
             "requireSelfTradePrevention": False,
             "preventSor": False,
-            "updateTime": milliseconds(self._exchange.close_ns),
+            "updateTime": milliseconds(self._exchange.clock_ns),
             "accountType": "SPOT",
             "balances": balance_rows(self._venue.balances(account.name), self._places),
             "permissions": ["SPOT"],
-            "uid": 1 + self._venue.accounts.index(account.name),
+            "uid": 1 + self._venue.accounts().index(account.name),
         }
 
     def place_order(self, account: ApiAccount, parameters: Parameters) -> Json:
         texts = self._symbols.named(parameters.text("symbol"))
-        order = single_order(parameters, texts, invented_id=f"unnamed-{len(self._venue.orders) + 1}")
+        order = single_order(
+            parameters, texts, invented_id=f"unnamed-{len(self._venue.orders(account.name, texts.symbol)) + 1}"
+        )
         answer_type = _answer_type(parameters)
         parameters.ignore("selfTradePreventionMode", "strategyId", "strategyType")
         parameters.finish()
-        answer = self._exchange.submit(account.name, order)
-        if isinstance(answer, VenueRejected):
+        answer = self._exchange.place(account.name, order)
+        if isinstance(answer, Refused):
             raise ApiError(answer.code, answer.reason)
         return self._placed(texts, self._known(account, texts, order.client_order_id), answer_type)
 
@@ -116,7 +117,7 @@ class TradingEndpoints:
         symbol = None if name is None else self._symbols.named(name).symbol
         parameters.finish()
         orders = self._venue.open_orders(account.name, symbol)
-        return [self._symbols.of(order.symbol).queried_order(order) for order in orders]
+        return [self._symbols.of(order.request.symbol).queried_order(order) for order in orders]
 
     def cancel_open_orders(self, account: ApiAccount, parameters: Parameters) -> list[Json]:
         texts = self._symbols.named(parameters.text("symbol"))
@@ -135,9 +136,8 @@ class TradingEndpoints:
         parameters.finish()
         orders = [
             order
-            for order in self._venue.orders[(first or 1) - 1 :]
-            if (order.account, order.symbol) == (account.name, texts.symbol)
-            and _is_between(order.accepted_ns, start_ms, end_ms)
+            for order in self._venue.orders(account.name, texts.symbol)
+            if order.number >= (first or 1) and _is_between(order.accepted_ns, start_ms, end_ms)
         ]
         is_forward = first is not None or start_ms is not None
         return [texts.queried_order(order) for order in _page(orders, limit, is_forward=is_forward)]
@@ -150,28 +150,30 @@ class TradingEndpoints:
         parameters.finish()
         trades = [
             trade
-            for trade in self._venue.trades(account.name, texts.symbol, from_id or 1)
-            if order_number in (None, trade.order_number) and _is_between(trade.ts_ns, start_ms, end_ms)
+            for trade in self._venue.trades(account.name, texts.symbol)
+            if trade.number >= (from_id or 1)
+            and order_number in (None, trade.order_number)
+            and _is_between(trade.ts_ns, start_ms, end_ms)
         ]
         is_forward = from_id is not None or start_ms is not None
         return [texts.trade(trade) for trade in _page(trades, limit, is_forward=is_forward)]
 
-    def _named_order(self, account: ApiAccount, parameters: Parameters) -> tuple[Texts, VenueOrder | None]:
+    def _named_order(self, account: ApiAccount, parameters: Parameters) -> tuple[Texts, KnownOrder | None]:
         """The order that orderId or origClientOrderId names; of several with one client id, the newest."""
         texts = self._symbols.named(parameters.text("symbol"))
         number, client_id = parameters.integer("orderId"), parameters.optional("origClientOrderId")
         if number is not None:
-            return texts, self._venue.order_by_number(account.name, texts.symbol, number)
+            return texts, self._venue.order(account.name, texts.symbol, number)
         if client_id is None:
             raise errors.missing_both("orderId", "origClientOrderId")
-        return texts, self._venue.order(account.name, texts.symbol, client_id)
+        return texts, self._venue.named(account.name, texts.symbol, client_id)
 
-    def _known(self, account: ApiAccount, texts: Texts, client_id: str) -> VenueOrder:
-        order = self._venue.order(account.name, texts.symbol, client_id)
+    def _known(self, account: ApiAccount, texts: Texts, client_id: str) -> KnownOrder:
+        order = self._venue.named(account.name, texts.symbol, client_id)
         assert order is not None, "the venue forgets no order that it accepted"
         return order
 
-    def _placed(self, texts: Texts, order: VenueOrder, answer_type: AnswerType) -> Json:
+    def _placed(self, texts: Texts, order: KnownOrder, answer_type: AnswerType) -> Json:
         result = texts.order(order) | {"transactTime": milliseconds(order.accepted_ns)}
         match answer_type:
             case AnswerType.ACK:
@@ -183,12 +185,12 @@ class TradingEndpoints:
                 # Nothing fills before the next bar, so a new order never has executions.
                 return result | {"fills": []}
 
-    def _cancelled(self, account: ApiAccount, texts: Texts, order: VenueOrder, cancel_id: str | None) -> Json:
-        answer = self._exchange.cancel(account.name, texts.symbol, order.client_order_id)
-        if isinstance(answer, VenueRejected):
+    def _cancelled(self, account: ApiAccount, texts: Texts, order: KnownOrder, cancel_id: str | None) -> Json:
+        answer = self._exchange.cancel(account.name, texts.symbol, order.number, name=cancel_id or "")
+        if isinstance(answer, Refused):
             raise ApiError(answer.code, answer.reason)
         return texts.order(order) | {
-            "origClientOrderId": order.client_order_id,
+            "origClientOrderId": order.request.client_order_id,
             "clientOrderId": cancel_id or f"cancel-{order.number}",
             "transactTime": milliseconds(order.updated_ns),
         }

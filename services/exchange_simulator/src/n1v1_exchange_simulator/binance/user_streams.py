@@ -9,9 +9,6 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from n1v1.events import VenueAccepted, VenueClosed, VenueFilled
-from n1v1.simulation.orders import VenueOrder
-from n1v1.values import Liquidity
 from n1v1_exchange_simulator.binance.errors import ApiError
 from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.wire import (
@@ -23,10 +20,10 @@ from n1v1_exchange_simulator.binance.wire import (
     asset_places,
     decimal_text,
     milliseconds,
-    wire_status,
     wire_type,
 )
-from n1v1_exchange_simulator.exchange import Exchange, Report
+from n1v1_exchange_simulator.exchange import Exchange
+from n1v1_exchange_simulator.venue import KnownOrder, OrderReport, Report, Trade
 from n1v1_exchange_simulator.websocket import Outbox, converse
 
 NO_TRADE = -1
@@ -40,7 +37,7 @@ class UserStreams:
         self._symbols = symbols
         self._authentication = authentication
         self._wall_ns = wall_ns
-        self._places = asset_places(exchange.market.instruments)
+        self._places = asset_places(exchange.instruments)
         self._sessions: list[Session] = []
 
     @property
@@ -49,6 +46,8 @@ class UserStreams:
         return sum(len(session.subscriptions) for session in self._sessions)
 
     def publish(self, happened: Report) -> None:
+        if not isinstance(happened, OrderReport):
+            return
         sessions = [session for session in self._sessions if happened.account in session.subscriptions]
         if not sessions:
             return
@@ -71,38 +70,32 @@ class UserStreams:
             for session in opened:
                 self._sessions.remove(session)
 
-    def _execution_report(self, happened: Report) -> Json:
-        report = happened.report
-        order = self._exchange.venue.order(happened.account, report.symbol, report.client_order_id)
-        assert order is not None, "a report is about an order that the venue knows"
-        texts = self._symbols.of(report.symbol)
+    def _execution_report(self, happened: OrderReport) -> Json:
+        order = happened.order
+        texts = self._symbols.of(order.request.symbol)
         event = _order_fields(order, texts) | {
-            "E": milliseconds(report.ts_ns),
-            "T": milliseconds(report.ts_ns),
+            "E": milliseconds(happened.ts_ns),
+            "T": milliseconds(happened.ts_ns),
             "I": happened.number,
+            "x": happened.kind,
+            "X": happened.status,
+            "z": texts.quantity(happened.filled_lots),
+            "Z": texts.cash(happened.value_quanta),
         }
-        match report:
-            case VenueAccepted():
-                return event | {"x": "NEW", "X": "NEW", "w": True}
-            case VenueFilled():
-                return event | _fill_fields(report, texts)
-            case VenueClosed():
-                status = wire_status(order)
-                return event | {"x": status, "X": status}
-        raise AssertionError(f"{type(report).__name__} is never published")
+        if happened.trade is not None:
+            return event | _fill_fields(happened.trade, texts)
+        return event | ({"X": "NEW", "w": True} if happened.kind == "NEW" else {})
 
-    def _account_position(self, happened: Report) -> Json:
+    def _account_position(self, happened: OrderReport) -> Json:
         """Absolute balances of the two assets that the report may have changed."""
-        instrument = self._symbols.of(happened.report.symbol).instrument
-        balances = self._exchange.venue.balances(happened.account)
-        ts_ms = milliseconds(happened.report.ts_ns)
+        ts_ms = milliseconds(happened.ts_ns)
         rows = [
             {
                 "a": asset,
-                "f": decimal_text(balances[asset].free, self._places[asset]),
-                "l": decimal_text(balances[asset].locked, self._places[asset]),
+                "f": decimal_text(balance.free, self._places[asset]),
+                "l": decimal_text(balance.locked, self._places[asset]),
             }
-            for asset in (instrument.base, instrument.quote)
+            for asset, balance in happened.balances
         ]
         return {"e": "outboundAccountPosition", "E": ts_ms, "u": ts_ms, "B": rows}
 
@@ -156,17 +149,17 @@ class Session:
         return {}
 
 
-def _order_fields(order: VenueOrder, texts: Texts) -> Json:
+def _order_fields(order: KnownOrder, texts: Texts) -> Json:
     """An executionReport without a fill, in the order's state."""
     return {
         "e": "executionReport",
         "s": texts.wire_symbol,
-        "c": order.client_order_id,
-        "S": order.side,
-        "o": wire_type(order),
-        "f": order.time_in_force,
+        "c": order.request.client_order_id,
+        "S": order.request.side,
+        "o": wire_type(order.request),
+        "f": order.request.time_in_force,
         "q": texts.quantity(order.lots),
-        "p": texts.price(order.limit_ticks),
+        "p": texts.price(order.request.limit_ticks),
         "P": texts.price(order.stop_ticks),
         "F": ZERO,
         "g": order.list_number or NO_LIST,
@@ -184,7 +177,7 @@ def _order_fields(order: VenueOrder, texts: Texts) -> Json:
         "m": False,
         "M": False,
         "O": milliseconds(order.accepted_ns),
-        "Z": texts.cash(order.value),
+        "Z": texts.cash(order.value_quanta),
         "Y": ZERO,
         "Q": ZERO,
         "W": milliseconds(order.accepted_ns),
@@ -192,18 +185,15 @@ def _order_fields(order: VenueOrder, texts: Texts) -> Json:
     }
 
 
-def _fill_fields(report: VenueFilled, texts: Texts) -> Json:
-    """What its totals say includes the later fills of the same bar, if there are any."""
+def _fill_fields(trade: Trade, texts: Texts) -> Json:
     return {
-        "x": "TRADE",
-        "X": "FILLED" if report.remaining_lots == 0 else "PARTIALLY_FILLED",
-        "l": texts.quantity(report.lots),
-        "L": texts.price(report.ticks),
-        "n": texts.cash(report.fee),
-        "N": texts.instrument.quote,
-        "t": int(report.trade_id),
-        "m": report.liquidity is Liquidity.MAKER,
-        "Y": texts.cash(report.value),
+        "l": texts.quantity(trade.lots),
+        "L": texts.price(trade.ticks),
+        "n": texts.cash(trade.commission),
+        "N": trade.commission_asset,
+        "t": trade.number,
+        "m": trade.is_maker,
+        "Y": texts.cash(trade.value_quanta),
     }
 
 

@@ -10,11 +10,10 @@ from typing import Any
 from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
 from n1v1.rounding import notional
-from n1v1.simulation.accepting import waits_for_its_stop
 from n1v1.simulation.holdings import Balance
-from n1v1.simulation.orders import OrderState, VenueOrder, VenueTrade
-from n1v1.values import Instrument, Liquidity, OrderType, Side, decimal_places
+from n1v1.values import Instrument, OrderType, Side, decimal_places
 from n1v1_exchange_simulator.binance import errors
+from n1v1_exchange_simulator.venue import KnownOrder, NewOrder, Trade
 
 Json = dict[str, Any]
 
@@ -23,14 +22,6 @@ ZERO = "0.00000000"
 NO_LIST = -1
 NANOSECONDS_PER_MS = 1_000_000
 SELF_TRADE_PREVENTION = "NONE"
-
-_STATUS = {
-    OrderState.PENDING: "PENDING_NEW",
-    OrderState.OPEN: "NEW",
-    OrderState.FILLED: "FILLED",
-    OrderState.CANCELLED: "CANCELED",
-    OrderState.EXPIRED: "EXPIRED",
-}
 
 
 class WireType(StrEnum):
@@ -58,14 +49,9 @@ _WIRE_TYPE = {
 PPB_PER_BASIS_POINT = 100_000
 
 
-def wire_type(order: VenueOrder) -> WireType:
-    is_maker = order.type is OrderType.LIMIT and order.record.is_post_only
+def wire_type(order: NewOrder) -> WireType:
+    is_maker = order.type is OrderType.LIMIT and order.is_post_only
     return WireType.LIMIT_MAKER if is_maker else _WIRE_TYPE[order.type]
-
-
-def wire_status(order: VenueOrder) -> str:
-    is_partly_filled = order.state is OrderState.OPEN and order.filled_lots
-    return "PARTIALLY_FILLED" if is_partly_filled else _STATUS[order.state]
 
 
 _NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
@@ -140,46 +126,46 @@ class Texts:
         except InvalidValue:
             return 0
 
-    def order(self, order: VenueOrder) -> Json:
+    def order(self, order: KnownOrder) -> Json:
         """The fields that every answer about an order has."""
         return {
             "symbol": self.wire_symbol,
             "orderId": order.number,
             "orderListId": order.list_number or NO_LIST,
-            "clientOrderId": order.client_order_id,
-            "price": self.price(order.limit_ticks),
+            "clientOrderId": order.request.client_order_id,
+            "price": self.price(order.request.limit_ticks),
             "origQty": self.quantity(order.lots),
             "executedQty": self.quantity(order.filled_lots),
             "origQuoteOrderQty": ZERO,
-            "cummulativeQuoteQty": self.cash(order.value),
-            "status": wire_status(order),
-            "timeInForce": order.time_in_force,
-            "type": wire_type(order),
-            "side": order.side,
+            "cummulativeQuoteQty": self.cash(order.value_quanta),
+            "status": order.status,
+            "timeInForce": order.request.time_in_force,
+            "type": wire_type(order.request),
+            "side": order.request.side,
             "workingTime": milliseconds(order.accepted_ns),
             "selfTradePreventionMode": SELF_TRADE_PREVENTION,
         } | self._stop(order)
 
-    def _stop(self, order: VenueOrder) -> Json:
+    def _stop(self, order: KnownOrder) -> Json:
         """What Binance says of conditional orders only."""
         found: Json = {}
         if order.stop_ticks is not None:
             found["stopPrice"] = self.price(order.stop_ticks)
-        if order.type is OrderType.TRAILING_STOP:
-            found["trailingDelta"] = int(order.record.trail_ppb) // PPB_PER_BASIS_POINT
+        if order.request.trail_ppb is not None:
+            found["trailingDelta"] = order.request.trail_ppb // PPB_PER_BASIS_POINT
         return found
 
-    def queried_order(self, order: VenueOrder) -> Json:
+    def queried_order(self, order: KnownOrder) -> Json:
         queried = {
             "stopPrice": ZERO,
             "icebergQty": ZERO,
             "time": milliseconds(order.accepted_ns),
             "updateTime": milliseconds(order.updated_ns),
-            "isWorking": order.state is not OrderState.PENDING and not waits_for_its_stop(order.record),
+            "isWorking": order.is_working,
         }
         return queried | self.order(order)
 
-    def trade(self, trade: VenueTrade) -> Json:
+    def trade(self, trade: Trade) -> Json:
         return {
             "symbol": self.wire_symbol,
             "id": trade.number,
@@ -187,12 +173,12 @@ class Texts:
             "orderListId": NO_LIST,
             "price": self.price(trade.ticks),
             "qty": self.quantity(trade.lots),
-            "quoteQty": self.cash(trade.value),
-            "commission": self.cash(trade.fee),
-            "commissionAsset": self.instrument.quote,
+            "quoteQty": self.cash(trade.value_quanta),
+            "commission": self.cash(trade.commission),
+            "commissionAsset": trade.commission_asset,
             "time": milliseconds(trade.ts_ns),
             "isBuyer": trade.side is Side.BUY,
-            "isMaker": trade.liquidity is Liquidity.MAKER,
+            "isMaker": trade.is_maker,
             "isBestMatch": True,
         }
 
