@@ -26,6 +26,8 @@ from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.user_streams import UserStreams
 from n1v1_exchange_simulator.binance.wire import Symbols
 from n1v1_exchange_simulator.exchange import Exchange
+from n1v1_exchange_simulator.faults.active import Faults
+from n1v1_exchange_simulator.faults.requests import RequestFaults
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.simulation_api import Mode, SimulationApi
 
@@ -52,11 +54,18 @@ def install_venue(
     metrics: Metrics,
     broken: asyncio.Future[JournalError],
     wall_ns: WallClock = time.time_ns,
+    faults: Faults | None = None,
 ) -> Streams:
     """Add the venue to `application`, which may have paths of its own, and push its streams from now on.
 
     broken: gets the error when the journal fails; the process must end then.
+    faults: stand around everything else. They also move the clock: `wall_ns` is theirs then.
     """
+    accounts = tuple(accounts)
+    if faults is not None:
+        wall_ns = faults.clock
+        names = {account.api_key: account.name for account in accounts}
+        application.middlewares.append(RequestFaults(faults, names).middleware())
     application.middlewares.append(_answering(metrics, broken))
     websocket.prepare_application(application)
     symbols = Symbols(exchange.instruments)

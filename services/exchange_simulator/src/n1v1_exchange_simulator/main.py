@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import structlog
 from aiohttp import web
@@ -12,6 +12,7 @@ from aiohttp import web
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.lifecycle.http import aiohttp_app
 from n1v1_exchange_simulator.application import install_venue
+from n1v1_exchange_simulator.faults.serving import opened_faults, serving_admin
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
 from n1v1_exchange_simulator.settings import open_journal, recovered_exchange, setup_of
@@ -22,17 +23,23 @@ log = structlog.get_logger(__name__)
 async def serve(context: ServiceContext) -> None:
     replay, listen = context.settings.replay, context.settings.listen_of(context.service)
     setup = setup_of(context.settings)
-    with closing(open_journal(setup)) as journal:
+    with ExitStack() as opened:
+        journal = opened.enter_context(closing(open_journal(setup)))
         if journal.cut_off:
             log.warning("cut a torn line off the journal", path=str(journal.path), torn=repr(journal.cut_off))
         exchange = recovered_exchange(setup, journal)
         broken: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
 
+        faults = opened.enter_context(opened_faults(context.settings, lambda: exchange.clock_ns))
+
         def add_venue(context: ServiceContext, app: web.Application) -> None:
             mode, metrics = replay.mode, context.metrics
-            install_venue(app, exchange, setup.accounts, mode=mode, metrics=metrics, broken=broken)
+            install_venue(app, exchange, setup.accounts, mode=mode, metrics=metrics, broken=broken, faults=faults)
 
-        async with aiohttp_app(add_venue)(context) as port:
+        async with (
+            aiohttp_app(add_venue)(context) as port,
+            serving_admin(faults, context.settings.simulator.admin_port),
+        ):
             context.announce(listen.host, port)
             context.ready()
             log.info("venue open", step=exchange.step, accounts=len(exchange.venue.accounts()), mode=replay.mode)

@@ -162,6 +162,32 @@ class Exchange(Section):
     """Share of the bar's volume that stands ahead of us at a touched limit; 1: a touch is no fill."""
 
 
+class SimulatedAccount(Section):
+    api_key: SecretStr
+    """What its client sends with each request."""
+    api_secret: SecretStr
+    """What its client signs with: a secret for HMAC, or the public key (PEM) for RSA and Ed25519."""
+    balances: dict[str, Decimal] = Field(default_factory=dict)
+    """What it opens with, by asset."""
+
+
+class Simulator(Section):
+    quality: Literal["bars", "trades", "depth"] = "bars"
+    """What is replayed. bars: intrabar paths. trades, depth: an order book with price-time priority."""
+    balances: dict[str, Decimal] = Field(default_factory=dict)
+    """What the account of account.id opens with beside account.initial_balance, by asset."""
+    accounts: dict[str, SimulatedAccount] = Field(default_factory=dict)
+    """More accounts, by name."""
+    tls_port: Port | None = None
+    """Port for https and wss, with a certificate of the simulator's own; 0: any free one; empty: none."""
+    admin_port: Port | None = None
+    """Port of the admin API of faults, on loopback; 0: any free one; empty: none."""
+    faults: Path | None = None
+    """A script of faults (TOML, YAML, JSON)."""
+    fault_seed: int = 0
+    """Seed of every draw that faults make; one in the script beats it."""
+
+
 class Market(Section):
     symbols: Names = ("BTC-USD", "ETH-USD")
     """What is traded, base-quote."""
@@ -369,6 +395,7 @@ class Settings(Section):
     environment: Environment = Environment()
     account: Account = Account()
     exchange: Exchange = Exchange()
+    simulator: Simulator = Simulator()
     market: Market = Market()
     replay: Replay = Replay()
     strategies: Strategies = Strategies()

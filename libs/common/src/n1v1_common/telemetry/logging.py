@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TextIO
 from urllib.parse import unquote, urlsplit
 
@@ -65,6 +65,10 @@ def secrets_of(settings: BaseModel) -> Iterator[str]:
         value = getattr(settings, name)
         if isinstance(value, BaseModel):
             yield from secrets_of(value)
+        elif isinstance(value, Mapping):
+            for part in value.values():
+                if isinstance(part, BaseModel):
+                    yield from secrets_of(part)
         elif isinstance(value, SecretStr):
             text = value.get_secret_value()
             yield text
