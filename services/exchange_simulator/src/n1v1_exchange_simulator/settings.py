@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -48,7 +49,7 @@ def setup_of(settings: Settings) -> VenueSetup:
         dataset = _dataset_of(settings)
         source = BarRecording(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
         rules = venue_rules(settings, source.instruments[0])
-        accounts = (_account_of(settings, source),)
+        accounts = (_account_of(settings, source), *_more_accounts(settings, source))
     except N1v1Error as error:
         raise CannotStart(str(error)) from error
     return VenueSetup(
@@ -115,8 +116,31 @@ def _account_of(settings: Settings, source: Source) -> ApiAccount:
         name=account.id,
         api_key=_revealed(settings.exchange.api_key, "exchange.api_key"),
         api_secret=_revealed(settings.exchange.api_secret, "exchange.api_secret"),
-        balances={instrument.quote: instrument.quanta(account.initial_balance)},
+        balances={instrument.quote: instrument.quanta(account.initial_balance)}
+        | _balances(settings.simulator.balances, source),
     )
+
+
+def _more_accounts(settings: Settings, source: Source) -> list[ApiAccount]:
+    return [
+        ApiAccount(
+            name=name,
+            api_key=account.api_key.get_secret_value(),
+            api_secret=account.api_secret.get_secret_value(),
+            balances=_balances(account.balances, source),
+        )
+        for name, account in settings.simulator.accounts.items()
+    ]
+
+
+def _balances(amounts: Mapping[str, Decimal], source: Source) -> dict[str, int]:
+    """In units by asset. Raises CannotStart for an asset that is not traded here."""
+    units: dict[str, Callable[[Decimal], int]] = {}
+    for instrument in source.instruments:
+        units |= {instrument.base: instrument.lots, instrument.quote: instrument.quanta}
+    if unknown := sorted(amounts.keys() - units.keys()):
+        raise CannotStart(f"nobody trades {', '.join(unknown)} here; balances may be of {', '.join(units)}")
+    return {asset: units[asset](amount) for asset, amount in amounts.items()}
 
 
 def _revealed(secret: SecretStr | None, name: str) -> str:
