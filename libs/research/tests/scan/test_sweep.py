@@ -64,3 +64,9 @@ def test_progress_is_told_and_a_wrong_set_runs_nothing(dataset: Dataset) -> None
     with pytest.raises(InvalidValue, match="expected fast_ema below slow_ema, got 30 and 20"):
         swept(dataset, [*SETS, {"fast_ema": 30, "slow_ema": 20}], progress=told.append)
     assert len(told) == 6
+
+
+def test_a_set_that_has_no_three_others_beside_it_is_played_as_well(dataset: Dataset) -> None:
+    assert swept(dataset, SETS[:1]) == swept(dataset, SETS)[:1]
+    assert swept(dataset, SETS[4:]) == swept(dataset, SETS)[4:]
+    assert swept(dataset, ()) == []

@@ -86,11 +86,12 @@ def compiled_driver(
     """`driver` with some of its globals bound: compiled when it is first called, and kept between processes.
 
     name: tells apart what is made from one driver, such as the strategy that it runs.
-    bound: globals by name; kernels among them are compiled.
+    bound: globals by name; kernels among them are compiled and become a part of the driver.
     sources, layouts: functions and record layouts that decide what it does, besides the driver. With everything they
     call and every constant they read, they name the folder in which it is kept.
     allocates: whether the driver itself makes arrays; if not, it is spared the counting of those it is given.
     """
+    INLINED.update(value for value in bound.values() if value in KERNELS)
     copy = _copy(driver, {key: _called(value) if value in KERNELS else value for key, value in bound.items()})
     copy.__qualname__ = copy.__name__ = f"{driver.__name__}_{name}"
     dispatcher = numba.njit(copy, **HOW, **({} if allocates else WITHOUT_COUNTING))

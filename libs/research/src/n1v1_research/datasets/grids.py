@@ -37,16 +37,24 @@ class Grid:
 
 def instrument_of(symbol: str, tables: Sequence[RawTable], grid: Grid) -> Instrument:
     """Raises InvalidData when the values cannot be traded exactly on any grid, or the symbol is not BASE-QUOTE."""
-    named = _SYMBOL.fullmatch(symbol)
-    if named is None:
-        raise InvalidData(f"expected a symbol such as BTC-USD or BTC-USDT-PERP; got {symbol!r}")
-    base, quote = named["base"], named["quote"]
     prices = [table.columns[name] for table in tables for name in ("open", "high", "low", "close")]
     volumes = [table.columns["volume"] for table in tables]
     tick_size = grid.tick_size or Decimal(1).scaleb(-places_needed(prices, at_most=FINEST_TICK_PLACES))
     lot_size = grid.lot_size or Decimal(1).scaleb(-places_needed(volumes, at_most=FINEST_LOT_PLACES))
+    whole_grid = Grid(tick_size=tick_size, lot_size=lot_size, min_notional=grid.min_notional)
+    return instrument_on(symbol, whole_grid, highest=_highest(tables))
+
+
+def instrument_on(symbol: str, grid: Grid, *, highest: Decimal) -> Instrument:
+    """grid: with tick_size and lot_size. highest: the highest price that was recorded. Raises as `instrument_of`."""
+    named = _SYMBOL.fullmatch(symbol)
+    if named is None:
+        raise InvalidData(f"expected a symbol such as BTC-USD or BTC-USDT-PERP; got {symbol!r}")
+    tick_size, lot_size = grid.tick_size, grid.lot_size
+    assert tick_size is not None, "the caller has found out what the data needs"
+    assert lot_size is not None, "the caller has found out what the data needs"
     try:
-        return _instrument(symbol, base, quote, tick_size, lot_size, _highest(tables), grid.min_notional)
+        return _instrument(symbol, named["base"], named["quote"], tick_size, lot_size, highest, grid.min_notional)
     except (InvalidValue, ArithmeticError) as problem:
         raise InvalidData(
             f"{symbol}: no instrument with ticks of {tick_size} and lots of {lot_size}: {problem}"

@@ -44,9 +44,12 @@ NONE = -1
 
 
 class Run(NamedTuple):
-    """Everything the pass works on. By symbol: grid, symbols, wallets, orders, counts, quiet, units.
+    """Everything the pass works on. By symbol: grid, symbols, wallets, orders, counts, quiet, units, at.
 
+    memory: account, symbols and wallets as words. beginning: what these are before the first bar. cash: what the
+    account has then, in quanta.
     units: what one tick of price is worth of the position, in quanta; lots are whole steps, so it is exact.
+    at: the next row of each symbol.
     approved, approved_symbol, approved_signal: decisions of the bar time that wait to be sent.
     sent, fills: what is told afterwards. blank: an order without anything.
     """
@@ -54,6 +57,9 @@ class Run(NamedTuple):
     grid: Any
     policy: Any
     rules: Any
+    memory: Any
+    beginning: Any
+    cash: int
     account: Any
     symbols: Any
     wishes: Any
@@ -62,7 +68,7 @@ class Run(NamedTuple):
     counts: Any
     quiet: Any
     units: Any
-    bar: Any
+    at: Any
     budget: Any
     happenings: Any
     approved: Any
@@ -75,42 +81,72 @@ class Run(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Bars of all symbols behind one another; symbol s has the rows rows[s] up to rows[s + 1]."""
+    """Bars of all symbols behind one another, as ROWs; symbol s has the rows rows[s] up to rows[s + 1].
 
-    open_ns: Any
-    close_ns: Any
-    open: Any
-    high: Any
-    low: Any
+    close: of the same bars, again: most bars matter by their close alone.
+    """
+
+    bars: Any
     close: Any
-    volume: Any
     rows: Any
 
 
 @cache
 def account_pass() -> Any:
-    """(run, columns, at, step_ns, signals, decisions, equity) -> whether there was room for all orders and fills.
+    """(run, columns, step_ns, signals, ends, decisions, equity, results) -> how many accounts were played.
 
-    at: the first row of each symbol. Everything else is written into the arguments.
+    Accounts of their own, one after the other, all on the same market: number k hears signals[ends[k, 0]:ends[k, 1]].
+    What it came to is in results[k], a RESULT; everything else in the arguments is what the last one left. There are
+    fewer accounts than asked for when one had no room for all of its orders and fills.
     """
-    return compiled_driver(_account, "all", {}, allocates=False)
+    return compiled_driver(_accounts, "all", {}, allocates=False)
 
 
-def _account(run, columns, at, step_ns, signals, decisions, equity):  # type: ignore[no-untyped-def]  # compiled
+def _accounts(run, columns, step_ns, signals, ends, decisions, equity, results):  # type: ignore[no-untyped-def]  # compiled
+    for k in range(len(ends)):
+        _begin(run, columns)
+        if not _play(run, columns, step_ns, signals, ends[k, 0], ends[k, 1], decisions, equity):
+            return k
+        _sum_up(run, equity, results[k])
+    return len(ends)
+
+
+@inlined
+def _begin(run: Run, columns: Columns) -> None:
+    """Everything as it is before the first bar."""
+    for i in range(len(run.memory)):
+        run.memory[i] = run.beginning[i]
+    totals = run.totals
+    totals.orders = totals.fills = totals.fees = totals.waiting = totals.missed = totals.missed_value = 0
+    totals.free_cash = run.cash
+    for s in range(len(run.counts)):
+        run.counts[s] = 0
+        run.units[s] = 0
+        run.at[s] = columns.rows[s]
+        quiet = run.quiet[s]
+        quiet.low = 0
+        quiet.high = UNLIMITED
+        quiet.until_ns = UNLIMITED
+
+
+@inlined
+def _play(
+    run: Run, columns: Columns, step_ns: Any, signals: Any, next_signal: int, end: int, decisions: Any, equity: Any
+) -> bool:
+    """One account from the first bar to the last. False when there was no room for all orders and fills."""
     account, policy, totals = run.account, run.policy, run.totals
     is_alone = len(run.counts) == 1 and not policy.watches_bars
-    next_signal = 0
-    signal_step = signals[0].step if len(signals) else len(step_ns)
+    signal_step = signals[next_signal].step if next_signal < end else len(step_ns)
     room = len(run.counts) * len(run.happenings)
     step = 0
     while step < len(step_ns):
         if is_alone and not must_flatten(account):
-            step = _pass_quiet_bars(run, columns, at, signal_step, equity)
+            step = _pass_quiet_bars(run, columns, signal_step, equity)
             if step == len(step_ns):
                 break
-        now_ns = step_ns[step]
+        now_ns = columns.bars[run.at[0]].close_ns if is_alone else step_ns[step]
         totals.step = step
-        equity[step] = _see_bars(run, columns, at, now_ns)
+        equity[step] = _see_bars(run, columns, now_ns)
         trips = account.trip_count
         observe_equity(policy, account, equity[step], now_ns)
         if policy.max_exposure_ppb > 0:
@@ -119,8 +155,8 @@ def _account(run, columns, at, step_ns, signals, decisions, equity):  # type: ig
         if policy.max_bars_held > 0 or must_flatten(account):
             _decide_closings(run, now_ns)
         if step == signal_step:
-            first, next_signal = next_signal, _end_of_step(signals, next_signal)
-            signal_step = signals[next_signal].step if next_signal < len(signals) else len(step_ns)
+            first, next_signal = next_signal, _end_of_step(signals, next_signal, end)
+            signal_step = signals[next_signal].step if next_signal < end else len(step_ns)
             _decide_signals(run, signals, decisions, first, next_signal, now_ns)
         if account.trip_count != trips:
             _cancel_entries(run, now_ns)
@@ -133,84 +169,148 @@ def _account(run, columns, at, step_ns, signals, decisions, equity):  # type: ig
 
 
 @inlined
-def _pass_quiet_bars(run: Run, columns: Columns, at: Any, end: int, equity: Any) -> int:
+def _sum_up(run: Run, equity: Any, result: Record) -> None:
+    totals = run.totals
+    result.orders = totals.orders
+    result.fills = totals.fills
+    result.fees = totals.fees
+    result.missed = totals.missed
+    result.missed_value = totals.missed_value
+    result.wins = run.account.win_count
+    result.losses = run.account.loss_count
+    result.equity = equity[len(equity) - 1] if len(equity) > 0 else run.cash
+    _describe_returns(equity, run.cash, result)
+
+
+@inlined
+def _describe_returns(equity: Any, cash: int, result: Record) -> None:
+    last = cash
+    before = peak = lowest = float(cash)
+    drawdown = total = squares = 0.0
+    for i in range(len(equity)):
+        if equity[i] == last:
+            continue
+        last = equity[i]
+        now = float(last)
+        if now > peak:
+            peak = now
+            lowest = peak * (1.0 - drawdown)
+        elif now < lowest:
+            drawdown = (peak - now) / peak
+            lowest = now
+        change = now / before - 1.0
+        total += change
+        squares += change * change
+        before = now
+    count = max(1, len(equity))
+    mean = total / count
+    result.drawdown = drawdown
+    result.mean = mean
+    result.deviation = (max(0.0, squares - total * mean) / max(1, count - 1)) ** 0.5
+
+
+@inlined
+def _pass_quiet_bars(run: Run, columns: Columns, end: int, equity: Any) -> int:
     """Mark the bars of the only symbol on which nothing can happen, up to `end`; answers the first that was not passed.
 
     A single symbol has one bar a step. What a passed bar leaves to risk is the last mark and equity.
     """
-    account, symbol, quiet = run.account, run.symbols[0], run.quiet[0]
+    account, quiet = run.account, run.quiet[0]
+    first = run.at[0]
+    if quiet.low == 0 and quiet.high == UNLIMITED and end > first:
+        end = _until(columns.bars, first, end, min(account.wake_ns, quiet.until_ns))
+        row = _mark_unhindered(run, columns, first, end, equity)
+    else:
+        row = _mark_quiet(run, columns, first, end, equity)
+    if row > first:
+        account.equity = equity[row - 1]
+        run.symbols[0].mark_ticks = columns.close[row - 1]
+        run.at[0] = row
+    return int(row)
+
+
+@inlined
+def _until(bars: Any, first: int, end: int, wake_ns: int) -> int:
+    """The first row in first..end that closes at wake_ns or later."""
+    if wake_ns == UNLIMITED or bars[end - 1].close_ns < wake_ns:
+        return end
+    while first < end:
+        middle = (first + end) // 2
+        if bars[middle].close_ns < wake_ns:
+            first = middle + 1
+        else:
+            end = middle
+    return first
+
+
+@inlined
+def _mark_unhindered(run: Run, columns: Columns, row: int, end: int, equity: Any) -> int:
+    """No order rests, so that a bar matters by its close alone; and without a position not even by that."""
+    account = run.account
+    cash, unit = account.cash, run.units[0]
+    above, up_to = account.watch_below, account.watch_above
+    if unit == 0:
+        if cash <= above or cash > up_to:
+            return row
+        for i in range(row, end):
+            equity[i] = cash
+        return end
+    while row < end:
+        worth = cash + unit * columns.close[row]
+        if worth <= above or worth > up_to:
+            break
+        equity[row] = worth
+        row += 1
+    return row
+
+
+@inlined
+def _mark_quiet(run: Run, columns: Columns, row: int, end: int, equity: Any) -> int:
+    account, quiet = run.account, run.quiet[0]
     cash, unit = account.cash, run.units[0]
     above, up_to, wake_ns = account.watch_below, account.watch_above, min(account.wake_ns, quiet.until_ns)
     low, high = quiet.low, quiet.high
-    first = at[0]
-    row = first
     while row < end:
-        worth = cash + unit * columns.close[row]
-        if columns.low[row] <= low or columns.high[row] >= high or columns.close_ns[row] >= wake_ns:
+        bar = columns.bars[row]
+        worth = cash + unit * bar.close
+        if bar.low <= low or bar.high >= high or bar.close_ns >= wake_ns:
             break
         if worth <= above or worth > up_to:
             break
         equity[row] = worth
         row += 1
-    if row > first:
-        account.equity = equity[row - 1]
-        symbol.mark_ticks = columns.close[row - 1]
-        at[0] = row
-    return int(row)
+    return row
 
 
 # --- the bar ---------------------------------------------------------------------------------------------------------
 
 
 @inlined
-def _see_bars(run: Run, columns: Columns, at: Any, now_ns: int) -> int:
-    """Match and mark every bar that closes now; answers the equity. at: the next row of each symbol."""
-    worth = 0
+def _see_bars(run: Run, columns: Columns, now_ns: int) -> int:
+    """Match and mark every bar that closes now; answers the equity."""
+    worth, at = 0, run.at
     for s in range(len(run.counts)):
         row = at[s]
         symbol = run.symbols[s]
-        if row < columns.rows[s + 1] and columns.close_ns[row] == now_ns:
+        if row < columns.rows[s + 1] and columns.bars[row].close_ns == now_ns:
             at[s] = row + 1
-            if not _is_quiet(run.quiet[s], columns, row):
-                _match(run, s, columns, row)
-            symbol.mark_ticks = columns.close[row]
+            bar = columns.bars[row]
+            if not _is_quiet(run.quiet[s], bar):
+                _match(run, s, bar)
+            symbol.mark_ticks = bar.close
             if run.policy.watches_bars:
-                _observe(run, symbol, columns, row)
+                observe_bar(run.policy, run.account, symbol, bar.open, bar.high, bar.low, bar.close, bar.volume)
         worth += run.units[s] * symbol.mark_ticks
     return int(run.account.cash + worth)
 
 
 @inlined
-def _observe(run: Run, symbol: Record, columns: Columns, row: int) -> None:
-    observe_bar(
-        run.policy,
-        run.account,
-        symbol,
-        columns.open[row],
-        columns.high[row],
-        columns.low[row],
-        columns.close[row],
-        columns.volume[row],
-    )
+def _is_quiet(quiet: Record, bar: Record) -> bool:
+    return bool(bar.low > quiet.low and bar.high < quiet.high and bar.close_ns < quiet.until_ns)
 
 
 @inlined
-def _is_quiet(quiet: Record, columns: Columns, row: int) -> bool:
-    return bool(
-        columns.low[row] > quiet.low and columns.high[row] < quiet.high and columns.close_ns[row] < quiet.until_ns
-    )
-
-
-@inlined
-def _match(run: Run, s: int, columns: Columns, row: int) -> None:
-    bar = run.bar
-    bar.open = columns.open[row]
-    bar.high = columns.high[row]
-    bar.low = columns.low[row]
-    bar.close = columns.close[row]
-    bar.volume = columns.volume[row]
-    bar.open_ns = columns.open_ns[row]
-    bar.close_ns = columns.close_ns[row]
+def _match(run: Run, s: int, bar: Record) -> None:
     open_budget(bar, run.rules, run.budget)
     run.wallets[s].cash = run.totals.free_cash
     happened = match_bar(
@@ -310,10 +410,10 @@ def _exposure(run: Run) -> int:
 
 
 @inlined
-def _end_of_step(signals: Any, first: int) -> int:
-    """The first signal after those of the bar time of signals[first]."""
+def _end_of_step(signals: Any, first: int, end: int) -> int:
+    """The first signal after those of the bar time of signals[first]; `end` is behind the last of all."""
     last = first
-    while last < len(signals) and signals[last].step == signals[first].step:
+    while last < end and signals[last].step == signals[first].step:
         last += 1
     return last
 

@@ -51,5 +51,12 @@ TOTALS = np.dtype(
 may still spend at the venue, in quanta. step: the bar time at work. missed, missed_value: limits that a bar touched
 without a fill."""
 
+RESULT = np.dtype(
+    [(name, "i8") for name in ("orders", "fills", "fees", "missed", "missed_value", "wins", "losses", "equity")]
+    + [(name, "f8") for name in ("drawdown", "mean", "deviation")]
+)
+"""What is left of an account when its market ends. The first five as in TOTALS; equity: the last one, in quanta.
+drawdown: the largest loss from a peak, as a fraction; mean, deviation: of the returns from bar to bar."""
+
 ORDERS_PER_SYMBOL = 8
 """Open orders of one symbol at a time: an entry, its two legs, an exit; and those that have just ended."""

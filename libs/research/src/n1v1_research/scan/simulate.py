@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from n1v1.kernels import Record, new_record, store_record
 from n1v1.risk.account import ACCOUNT, SYMBOL, open_account
-from n1v1.risk.limits import DECISION
+from n1v1.risk.limits import DECISION, WISH
 from n1v1.risk.policy import POLICY, RiskPolicy
 from n1v1.risk.records import symbol_record
-from n1v1.simulation.records import BAR, BUDGET, HAPPENING, HAPPENINGS_PER_ORDER, ORDER, RANGE, RULES, UNLIMITED, WALLET
+from n1v1.simulation.records import BUDGET, HAPPENING, HAPPENINGS_PER_ORDER, ORDER, RANGE, RULES, WALLET
 from n1v1.simulation.venue import VenueRules
 from n1v1_research.scan.account import Columns, Run, account_pass
-from n1v1_research.scan.layouts import DECISION_MADE, FILL_MADE, ORDER_SENT, ORDERS_PER_SYMBOL, TOTALS
+from n1v1_research.scan.layouts import DECISION_MADE, FILL_MADE, ORDER_SENT, ORDERS_PER_SYMBOL, RESULT, TOTALS
 from n1v1_research.scan.market import Market
 
 Records = NDArray[np.void]
@@ -30,8 +30,7 @@ class AccountHistory:
 
     signals, decisions: SIGNAL and DECISION_MADE, side by side. sent, fills: ORDER_SENT and FILL_MADE in the order in
     which they happened. equity: quanta at every step of the market. fees: quanta. missed, missed_value: limits that a
-    bar touched without a fill, and what they would have traded, in quanta. wins, losses: trades by what they brought,
-    fees included.
+    bar touched without a fill, and what they would have traded, in quanta.
     """
 
     signals: Records
@@ -42,8 +41,6 @@ class AccountHistory:
     fees: int
     missed: int
     missed_value: int
-    wins: int
-    losses: int
 
 
 class Simulation:
@@ -57,54 +54,70 @@ class Simulation:
         self._grid = market.grid
         self._policy = stored(policy.record(), POLICY)
         self._rules = stored(rules.record(), RULES)
-        self._account = _account(cash)
-        self._symbols = _symbols(market, policy)
-        self._wallets = _wallets(market)
+        self._beginning = _joined(_account(cash), _symbols(market, policy), _wallets(market))
         self._pass = account_pass()
 
     def run(self, signals: Records, wishes: Records) -> AccountHistory:
         """signals: SIGNAL, sorted; wishes: WISH."""
         decisions = np.zeros(len(signals), DECISION_MADE)
         equity = np.empty(len(self._market.close_ns), np.int64)
-        room = 4 * len(signals) + FIRST_ROOM
-        while True:
-            run = self._fresh(wishes, room)
-            at = self._market.rows[:-1].copy()
-            if self._pass(run, self._columns, at, self._market.close_ns, signals, decisions, equity):
-                break
-            room *= 4
-        totals, account = run.totals, run.account
+        results = np.zeros(1, RESULT)
+        run = self.run_with_room(FIRST_ROOM + 4 * len(signals))
+        run = self.play(run, signals, np.array([(0, len(signals))]), wishes, decisions, equity, results)
+        result = results[0]
         return AccountHistory(
             signals=signals,
             decisions=decisions,
-            sent=run.sent[: totals["orders"]],
-            fills=run.fills[: totals["fills"]],
+            sent=run.sent[: result["orders"]],
+            fills=run.fills[: result["fills"]],
             equity=equity,
-            fees=int(totals["fees"]),
-            missed=int(totals["missed"]),
-            missed_value=int(totals["missed_value"]),
-            wins=int(account["win_count"]),
-            losses=int(account["loss_count"]),
+            fees=int(result["fees"]),
+            missed=int(result["missed"]),
+            missed_value=int(result["missed_value"]),
         )
 
-    def _fresh(self, wishes: Records, room: int) -> Run:
-        """Everything as it is before the first bar. room: for orders and for fills."""
+    def play(
+        self,
+        run: Run,
+        signals: Records,
+        ends: NDArray[np.int64],
+        wishes: Records,
+        decisions: Records,
+        equity: NDArray[np.int64],
+        results: Records,
+    ) -> Run:
+        """Play accounts one after the other: see `account_pass`. Answers `run`, or one with more room in its place."""
+        done = 0
+        while True:
+            run = run._replace(wishes=wishes)
+            done += self._pass(
+                run, self._columns, self._market.close_ns, signals, ends[done:], decisions, equity, results[done:]
+            )
+            if done == len(ends):
+                return run
+            run = self.run_with_room(4 * len(run.sent))
+
+    def run_with_room(self, room: int) -> Run:
+        """What a pass works on. room: for orders and for fills of one account."""
         count = len(self._market.instruments)
-        totals = np.zeros(1, TOTALS)
-        totals["free_cash"] = self._cash
+        memory = self._beginning.copy()
+        account, symbols, wallets = _parts(memory, count)
         return Run(
             grid=self._grid,
             policy=self._policy[0],
             rules=self._rules[0],
-            account=self._account.copy()[0],
-            symbols=self._symbols.copy(),
-            wishes=wishes,
-            wallets=self._wallets.copy(),
+            memory=memory,
+            beginning=self._beginning,
+            cash=self._cash,
+            account=account[0],
+            symbols=symbols,
+            wishes=np.zeros(1, WISH),
+            wallets=wallets,
             orders=np.zeros((count, ORDERS_PER_SYMBOL), ORDER),
             counts=np.zeros(count, np.int64),
-            quiet=np.array([(0, UNLIMITED, UNLIMITED)] * count, RANGE),
+            quiet=np.zeros(count, RANGE),
             units=np.zeros(count, np.int64),
-            bar=np.zeros(1, BAR)[0],
+            at=np.zeros(count, np.int64),
             budget=np.zeros(1, BUDGET)[0],
             happenings=np.zeros(ORDERS_PER_SYMBOL * HAPPENINGS_PER_ORDER, HAPPENING),
             approved=np.zeros(count + 1, DECISION),
@@ -112,7 +125,7 @@ class Simulation:
             approved_signal=np.zeros(count + 1, np.int64),
             sent=np.empty(room, ORDER_SENT),
             fills=np.empty(room, FILL_MADE),
-            totals=totals[0],
+            totals=np.zeros(1, TOTALS)[0],
             blank=np.zeros(1, ORDER)[0],
         )
 
@@ -125,8 +138,19 @@ def simulate(
 
 
 def _columns(market: Market) -> Columns:
-    bars = market.bars
-    return Columns(bars.open_ns, bars.close_ns, bars.open, bars.high, bars.low, bars.close, bars.volume, market.rows)
+    return Columns(market.table, market.bars.close, market.rows)
+
+
+def _joined(*parts: Records) -> NDArray[np.int64]:
+    """Records as words behind one another: so a new account begins with one copy of all of them."""
+    return np.concatenate([part.view(np.int64) for part in parts])
+
+
+def _parts(memory: NDArray[np.int64], symbols: int) -> tuple[Records, Records, Records]:
+    """Account, symbols and wallets again, as views."""
+    first = ACCOUNT.itemsize // memory.itemsize
+    second = first + symbols * SYMBOL.itemsize // memory.itemsize
+    return memory[:first].view(ACCOUNT), memory[first:second].view(SYMBOL), memory[second:].view(WALLET)
 
 
 def _account(cash: int) -> Records:
