@@ -30,7 +30,8 @@ from n1v1.events import (
     Wish,
 )
 from n1v1.risk.reasons import Check
-from n1v1.values import Instrument, Purpose
+from n1v1.styles import Method, Plan, Style
+from n1v1.values import Instrument, Purpose, TimeInForce
 from n1v1_common.codec import Codec, Undecodable, UnknownVersion
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.codec.table import CARRIED, Carried
@@ -52,7 +53,14 @@ SHIB = Instrument(
 CODEC = Codec([BTC, SHIB], signal_partitions=3, wall_clock_ns=lambda: 1_700_000_000_000_000_000)
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
 MAYBE = st.none() | INT64
-WISH_FIELDS = [field.name for field in dataclasses.fields(Wish)]
+METHODS, PARTS = st.sampled_from(list(Method)), st.integers(2, 99)
+STYLES = st.builds(Style, METHODS, st.none() | PARTS, st.none() | st.integers(1, 2**63 - 1))
+WISHED_ORDER = {
+    "time_in_force": st.none() | st.sampled_from(list(TimeInForce)),
+    "is_post_only": st.booleans(),
+    "style": st.none() | STYLES,
+}
+WISH_FIELDS = [field.name for field in dataclasses.fields(Wish) if field.name not in WISHED_ORDER]
 BRACKET_FIELDS = ["stop_ticks", "target_ticks", "trail_ppb"]
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 TOKEN = st.text("abcXYZ019_-", min_size=1, max_size=8)
@@ -73,7 +81,9 @@ def values_of(name: str, hint: Any) -> st.SearchStrategy[Any]:
         "sequence": INT64,
         "notes": st.lists(note(), max_size=3).map(tuple),
         "checks": st.lists(st.builds(Check, TEXT, st.booleans(), TEXT), max_size=3).map(tuple),
-        "wish": st.builds(Wish, **dict.fromkeys(WISH_FIELDS, MAYBE)),
+        "wish": st.builds(Wish, **dict.fromkeys(WISH_FIELDS, MAYBE), **WISHED_ORDER),
+        "plan": st.none()
+        | st.builds(Plan, method=METHODS, parts=PARTS, interval_ns=INT64, step_lots=INT64, least_lots=INT64),
         "bracket": st.none() | st.builds(Bracket, **dict.fromkeys(BRACKET_FIELDS, MAYBE), trail_step_ppb=INT64),
         "bids": LEVELS,
         "asks": LEVELS,

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from n1v1.ids import ClientOrderId, FillId, OrderId, SignalId, TradeId, VenueOrderId
 from n1v1.risk.reasons import Check, RefusalReason
+from n1v1.styles import Plan, Style
 from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
 
 
@@ -165,6 +166,9 @@ class Wish:
     At most one of fraction_ppb (share of equity), value (quanta of the quote currency) and lots says how large.
     stop_ppb, target_ppb, trail_ppb: distances of the protective orders from the price at which it was decided, as
     fractions of that price. limit_ticks: the worst price to enter at; None: a market order.
+    trigger_ticks: a stop order enters there, once the price has gone so far in its direction; with limit_ticks a
+    stop-limit order. time_in_force: of an entry with a limit or a trigger; None: as long as risk lets it rest (GTD).
+    is_post_only: refused rather than taking. style: how the order is carried out, also that of an exit.
     """
 
     fraction_ppb: int | None = None
@@ -174,6 +178,15 @@ class Wish:
     target_ppb: int | None = None
     trail_ppb: int | None = None
     limit_ticks: int | None = None
+    trigger_ticks: int | None = None
+    time_in_force: TimeInForce | None = None
+    is_post_only: bool = False
+    style: Style | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a wish for an order at the market or at a limit, sent at once and whole."""
+        return (self.trigger_ticks, self.time_in_force, self.style) == (None, None, None) and not self.is_post_only
 
 
 NO_WISH = Wish()
@@ -233,7 +246,8 @@ class Bracket:
 class OrderApproved(Event):
     """Permission for exactly one order, and for the orders of its bracket.
 
-    Its exposure is reserved until the order is closed.
+    Its exposure is reserved until the order is closed. trigger_ticks: of a STOP or STOP_LIMIT order. plan: how
+    execution divides it; None: not at all.
     """
 
     order_id: OrderId
@@ -252,6 +266,9 @@ class OrderApproved(Event):
     purpose: Purpose = Purpose.ENTRY
     bracket: Bracket | None = None
     checks: tuple[Check, ...] = ()
+    trigger_ticks: int | None = None
+    is_post_only: bool = False
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

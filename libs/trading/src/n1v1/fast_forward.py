@@ -65,7 +65,7 @@ class FastForward:
         """The bar times that are not quiet, with what strategies say of them. What is passed over goes to `marks`.
 
         A bar time is quiet when it has one bar, of the only symbol that has a mark; no strategy raises a signal; the
-        bar changes no order; and the account's equity at its close changes nothing else.
+        bar changes no order; no part of an order is due; and the account's equity at its close changes nothing else.
         """
         coming, hear = iter(bar_times), self._signals.hear
         add_time, add_equity, add_mark = marks.appenders()
@@ -74,7 +74,7 @@ class FastForward:
             symbol, cash, tick_worth = self._portfolio.only_holding()
             low, high, previous_ns, last_ns = self._venue.quiet_bars(symbol)
             above, most, wake_ns = self._risk.quiet_equity()
-            end_ns, passed, equity = min(last_ns, wake_ns), None, 0
+            end_ns, passed, equity = min(last_ns, wake_ns, self._execution.wake_ns), None, 0
             for bars in coming:
                 bar = bars[0]
                 raised = hear(bar) if len(bars) == 1 else [signal for each in bars for signal in hear(each)]

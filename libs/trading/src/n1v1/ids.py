@@ -41,6 +41,11 @@ def leg_order_id(entry: OrderId, leg: Literal["stop", "target"]) -> OrderId:
     return OrderId(f"{entry}-{leg}")
 
 
+def child_order_id(parent: OrderId, number: int) -> OrderId:
+    """The order that carries out a part of `parent`. number: from 1 to 99, in the order in which they are sent."""
+    return OrderId(f"{parent}-{number}")
+
+
 def client_order_id(order: OrderId, attempt: int) -> ClientOrderId:
     """At most 36 characters of [a-z0-9-], as venues demand. A new attempt is a new id: see execution.orders."""
     return ClientOrderId(f"n1v1-{order}-{attempt}")

@@ -42,6 +42,7 @@ from n1v1.events import (
     VenueReport,
 )
 from n1v1.fast_forward import FastForward, QuietVenue
+from n1v1.styles import StyleRules
 
 if TYPE_CHECKING:  # a service asks only for HEARS, and should not load what the other stages need
     from n1v1.execution.stage import Execution
@@ -71,6 +72,11 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
     # books fills; marks the account when both the bars and the fills of a time are complete
     "portfolio": (BarClosed, BarsComplete, OrderFilled, FillsComplete),
 }
+
+
+def execution_hears(rules: StyleRules) -> tuple[type[Event], ...]:
+    """As HEARS says, and bars as well where styles may look at the market."""
+    return (BarClosed, *HEARS["execution"]) if rules.watches_market else HEARS["execution"]
 
 
 class Venue(QuietVenue, Protocol):
@@ -110,9 +116,10 @@ class Engine:
             "execution": self._execute,
             "portfolio": portfolio.handle,
         }
+        hears = {**HEARS, "execution": execution_hears(execution.rules)}
         self._hearers = {
-            kind: [stage for stage, kinds in HEARS.items() if kind in kinds]
-            for kind in {kind for kinds in HEARS.values() for kind in kinds}
+            kind: [stage for stage, kinds in hears.items() if kind in kinds]
+            for kind in {kind for kinds in hears.values() for kind in kinds}
         }
 
     def run(self, steps: Iterable[tuple[int, tuple[BarClosed, ...]]]) -> Iterator[Event]:
@@ -139,6 +146,7 @@ class Engine:
             if raised:
                 yield from raised
             execution.move_market(ts_ns)
+            execution.observe(bars)
             equity = portfolio.mark(bars)
             if changes < 0:
                 risk.take_over(portfolio.marked(bars_complete(ts_ns, bars, 1)))
@@ -149,6 +157,8 @@ class Engine:
             decided = risk.decide(ts_ns, bars, equity, raised)
             if decided:
                 yield from self._tell(decided)
+            if execution.wake_ns <= ts_ns:
+                yield from self._tell(self._carry_out(execution.work(ts_ns)))
             if reports or decided:
                 execution.forget_old_orders()
 

@@ -155,6 +155,7 @@ def _field_codec(carried: Carried, name: str, hint: Any, units: Units) -> FieldC
         "asks": fields.levels_field("asks", units),
         "wish": fields.wish_field(units),
         "bracket": fields.bracket_field(units),
+        "plan": fields.plan_field(units),
     }
     if name in special:
         return special[name]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from n1v1.events import NO_WISH, Bracket, Level, Note, Wish
 from n1v1.risk.reasons import Check
-from n1v1.values import INT64_MAX, Instrument, decimal_places
+from n1v1.styles import Method, Plan, Style
+from n1v1.values import INT64_MAX, Instrument, TimeInForce, decimal_places
 from n1v1_common.codec.errors import Undecodable
 from n1v1_common.codec.table import ENUMS, MEANT_WHEN_ABSENT, Unit
 from n1v1_messages.envelope.v1 import envelope_pb2 as envelope
@@ -106,6 +107,21 @@ def enum_field(name: str, kind: type[StrEnum]) -> FieldCodec:
     return FieldCodec(write, read)
 
 
+def optional_enum_field(name: str, kind: type[StrEnum]) -> FieldCodec:
+    """None in the core is the unspecified value on the wire."""
+    given = enum_field(name, kind)
+
+    def write(message: Any, value: StrEnum | None, symbol: str) -> None:
+        if value is not None:
+            given.write(message, value, symbol)
+
+    def read(message: Any, symbol: str) -> StrEnum | None:
+        value: StrEnum | None = given.read(message, symbol) if getattr(message, name) else None
+        return value
+
+    return FieldCodec(write, read)
+
+
 def plain_field(name: str) -> FieldCodec:
     return FieldCodec(
         lambda message, value, symbol: setattr(message, name, value),
@@ -195,6 +211,36 @@ def levels_field(name: str, units: Units) -> FieldCodec:
     return FieldCodec(write, read)
 
 
+def optional_part(name: str, kind: type[Any], parts: Mapping[str, FieldCodec]) -> FieldCodec:
+    """A message within the message, of which the core has a class of its own; None when it is absent."""
+
+    def write(message: Any, value: Any, symbol: str) -> None:
+        if value is not None:
+            wire = getattr(message, name)
+            wire.SetInParent()
+            for field, part in parts.items():
+                part.write(wire, getattr(value, field), symbol)
+
+    def read(message: Any, symbol: str) -> Any:
+        if not message.HasField(name):
+            return None
+        wire = getattr(message, name)
+        return kind(**{field: part.read(wire, symbol) for field, part in parts.items()})
+
+    return FieldCodec(write, read)
+
+
+STYLE = optional_part(
+    "style",
+    Style,
+    {
+        "method": enum_field("method", Method),
+        "parts": optional_field("parts"),
+        "interval_ns": optional_field("interval_ns"),
+    },
+)
+
+
 def wish_field(units: Units) -> FieldCodec:
     """The fields of a Wish stand in the message itself, beside what the strategy wants."""
     parts = {
@@ -205,6 +251,10 @@ def wish_field(units: Units) -> FieldCodec:
         "target_ppb": optional_field("target_ppb"),
         "trail_ppb": optional_field("trail_ppb"),
         "limit_ticks": amount_field("limit_price", Unit.TICKS, units, is_optional=True),
+        "trigger_ticks": amount_field("trigger_price", Unit.TICKS, units, is_optional=True),
+        "time_in_force": optional_enum_field("time_in_force", TimeInForce),
+        "is_post_only": plain_field("is_post_only"),
+        "style": STYLE,
     }
 
     def write(message: Any, wish: Wish, symbol: str) -> None:
@@ -218,6 +268,17 @@ def wish_field(units: Units) -> FieldCodec:
     return FieldCodec(write, read)
 
 
+def plan_field(units: Units) -> FieldCodec:
+    parts = {
+        "method": enum_field("method", Method),
+        "parts": plain_field("parts"),
+        "interval_ns": plain_field("interval_ns"),
+        "step_lots": amount_field("step_quantity", Unit.LOTS, units),
+        "least_lots": amount_field("least_quantity", Unit.LOTS, units),
+    }
+    return optional_part("plan", Plan, parts)
+
+
 def bracket_field(units: Units) -> FieldCodec:
     parts = {
         "stop_ticks": amount_field("stop_price", Unit.TICKS, units, is_optional=True),
@@ -225,16 +286,4 @@ def bracket_field(units: Units) -> FieldCodec:
         "trail_ppb": optional_field("trail_ppb"),
         "trail_step_ppb": plain_field("trail_step_ppb"),
     }
-
-    def write(message: Any, bracket: Bracket | None, symbol: str) -> None:
-        if bracket is not None:
-            message.bracket.SetInParent()
-            for name, part in parts.items():
-                part.write(message.bracket, getattr(bracket, name), symbol)
-
-    def read(message: Any, symbol: str) -> Bracket | None:
-        if not message.HasField("bracket"):
-            return None
-        return Bracket(**{name: part.read(message.bracket, symbol) for name, part in parts.items()})
-
-    return FieldCodec(write, read)
+    return optional_part("bracket", Bracket, parts)

@@ -13,6 +13,7 @@ from typing import Any
 
 from n1v1 import events as e
 from n1v1.risk.reasons import RefusalReason
+from n1v1.styles import Method
 from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
 from n1v1_messages.control.v1 import control_pb2 as control
 from n1v1_messages.envelope.v1 import envelope_pb2 as envelope
@@ -108,6 +109,7 @@ CARRIED: tuple[Carried, ...] = (
             "lots": _QUANTITY,
             "limit_ticks": Amount(Unit.TICKS, "limit_price"),
             "reference_ticks": Amount(Unit.TICKS, "reference_price"),
+            "trigger_ticks": Amount(Unit.TICKS, "trigger_price"),
         },
     ),
     Carried(e.OrderRefused, risk.OrderRefused, f"risk.v1.refused.{_BY_SYMBOL}"),
@@ -169,6 +171,7 @@ ENUMS: Mapping[type[StrEnum], tuple[Any, str]] = {
     TimeInForce: (envelope.TimeInForce, "TIME_IN_FORCE_"),
     Purpose: (envelope.Purpose, "PURPOSE_"),
     e.Action: (envelope.Action, "ACTION_"),
+    Method: (envelope.Method, "METHOD_"),
     Liquidity: (execution.Liquidity, "LIQUIDITY_"),
     RefusalReason: (risk.RefusalReason, "REFUSAL_REASON_"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from n1v1 import ids
 from n1v1.events import Bracket, OrderApproved
@@ -14,6 +15,7 @@ from n1v1.values import OrderType, Purpose, Side
 class Leg:
     """lots: nominal, those of the entry. The venue lets a leg fill no more than the entry has filled."""
 
+    kind: Literal["stop", "target"]
     order_id: OrderId
     purpose: Purpose
     side: Side
@@ -27,35 +29,45 @@ class Leg:
 
 def legs_of(approved: OrderApproved) -> tuple[Leg, ...]:
     """What the bracket of an approved entry asks for: the stop first, then the target; none without a bracket."""
-    bracket = approved.bracket
+    return legs_for(approved.order_id, approved.side, approved.lots, approved.bracket)
+
+
+def legs_for(entry: OrderId, side: Side, lots: int, bracket: Bracket | None) -> tuple[Leg, ...]:
+    """The same for a part of an entry. side: of the entry."""
     if bracket is None:
         return ()
-    stop = _stop_leg(approved, bracket) if bracket.stop_ticks is not None or bracket.trail_ppb is not None else None
-    target = _target_leg(approved, bracket) if bracket.target_ticks is not None else None
+    stop = _stop_leg(entry, side, lots, bracket) if _has_stop(bracket) else None
+    target = _target_leg(entry, side, lots, bracket) if bracket.target_ticks is not None else None
     return tuple(leg for leg in (stop, target) if leg is not None)
 
 
-def _stop_leg(approved: OrderApproved, bracket: Bracket) -> Leg:
+def _has_stop(bracket: Bracket) -> bool:
+    return bracket.stop_ticks is not None or bracket.trail_ppb is not None
+
+
+def _stop_leg(entry: OrderId, side: Side, lots: int, bracket: Bracket) -> Leg:
     is_trailing = bracket.trail_ppb is not None
     return Leg(
-        order_id=ids.leg_order_id(approved.order_id, "stop"),
+        kind="stop",
+        order_id=ids.leg_order_id(entry, "stop"),
         purpose=Purpose.TRAILING_STOP if is_trailing else Purpose.STOP_LOSS,
-        side=_opposite(approved.side),
+        side=_opposite(side),
         type=OrderType.TRAILING_STOP if is_trailing else OrderType.STOP,
-        lots=approved.lots,
+        lots=lots,
         stop_ticks=bracket.stop_ticks,
         trail_ppb=bracket.trail_ppb,
         trail_step_ppb=bracket.trail_step_ppb,
     )
 
 
-def _target_leg(approved: OrderApproved, bracket: Bracket) -> Leg:
+def _target_leg(entry: OrderId, side: Side, lots: int, bracket: Bracket) -> Leg:
     return Leg(
-        order_id=ids.leg_order_id(approved.order_id, "target"),
+        kind="target",
+        order_id=ids.leg_order_id(entry, "target"),
         purpose=Purpose.TAKE_PROFIT,
-        side=_opposite(approved.side),
+        side=_opposite(side),
         type=OrderType.LIMIT,
-        lots=approved.lots,
+        lots=lots,
         limit_ticks=bracket.target_ticks,
     )
 

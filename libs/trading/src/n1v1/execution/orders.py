@@ -16,6 +16,7 @@ from n1v1.values import OrderType, Purpose, Side, TimeInForce
 
 class OrderState(StrEnum):
     WAITING = "WAITING"  # not sent before the orders that protect its position are closed
+    WORKING = "WORKING"  # carried out by child orders, and never sent itself; a leg of it: by those of its children
     SUBMITTED = "SUBMITTED"  # the intent is journalled; the venue may or may not have it yet
     UNKNOWN = "UNKNOWN"  # it was sent and nobody answered: ask, never send again
     ACCEPTED = "ACCEPTED"
@@ -28,11 +29,14 @@ class OrderState(StrEnum):
     is_open: bool
     is_in_doubt: bool
     """Nobody knows whether the venue has it."""
+    is_at_venue: bool
+    """It has been sent, and may be there still."""
 
     __hash__ = str.__hash__  # that of enums is written in Python, and every step of an order looks up the table
 
     def __init__(self, word: str) -> None:
-        self.is_open = word in ("WAITING", "SUBMITTED", "UNKNOWN", "ACCEPTED", "PARTIALLY_FILLED")
+        self.is_open = word in ("WAITING", "WORKING", "SUBMITTED", "UNKNOWN", "ACCEPTED", "PARTIALLY_FILLED")
+        self.is_at_venue = self.is_open and word not in ("WAITING", "WORKING")
         self.is_in_doubt = word in ("SUBMITTED", "UNKNOWN")
 
 
@@ -42,6 +46,7 @@ class Happening(StrEnum):
     __hash__ = str.__hash__
 
     SEND = "send"  # for the first time, after it has waited
+    WORK = "work"  # the same for one that is carried out by children
     ACCEPT = "accept"
     REJECT = "reject"
     LOSE = "lose"  # no answer to a request
@@ -59,6 +64,13 @@ TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
     (_S.WAITING, _H.SEND): _S.SUBMITTED,
     # a leg was faster than the cancel: the position is closed, and the exit would open the opposite one
     (_S.WAITING, _H.REJECT): _S.REJECTED,
+    (_S.WAITING, _H.WORK): _S.WORKING,
+    # what happens to a parent is what happens to its children, and its end is ours to say
+    (_S.WORKING, _H.FILL_SOME): _S.WORKING,
+    (_S.WORKING, _H.FILL_ALL): _S.FILLED,
+    (_S.WORKING, _H.CANCEL): _S.CANCELLED,
+    (_S.WORKING, _H.EXPIRE): _S.EXPIRED,
+    (_S.WORKING, _H.REJECT): _S.REJECTED,
     (_S.SUBMITTED, _H.ACCEPT): _S.ACCEPTED,
     (_S.SUBMITTED, _H.REJECT): _S.REJECTED,  # a leg: with its entry, because a list is refused as a whole
     (_S.SUBMITTED, _H.LOSE): _S.UNKNOWN,
@@ -104,6 +116,8 @@ class Order:
 
     entry_id: of a leg, the order whose position it protects. approval_id: the event that permitted it.
     is_unwanted: whatever the venue still has of it is to be cancelled.
+    parent_id: of a child and of its legs, the order that they carry out; told_as: the one whose events tell of it.
+    whole_steps: an exit that has stopped an entry may grow to all of the position, in steps of so many lots.
     """
 
     order_id: OrderId
@@ -132,6 +146,10 @@ class Order:
     filled_lots: int = 0
     venue_order_id: VenueOrderId | None = None
     trade_ids: list[str] = field(default_factory=list)
+    is_post_only: bool = False
+    parent_id: OrderId | None = None
+    told_as: OrderId | None = None
+    whole_steps: int = 0
 
     @classmethod
     def from_approval(cls, approved: OrderApproved) -> Order:
@@ -152,7 +170,9 @@ class Order:
             reduce_only=approved.reduce_only,
             approval_id=approved.id,
             purpose=approved.purpose,
-            state=OrderState.WAITING if approved.reduce_only else OrderState.SUBMITTED,
+            stop_ticks=approved.trigger_ticks,
+            is_post_only=approved.is_post_only,
+            state=_first_state(approved),
         )
 
     def leg(self, leg: Leg) -> Order:
@@ -172,7 +192,31 @@ class Order:
             trail_ppb=leg.trail_ppb,
             trail_step_ppb=leg.trail_step_ppb,
             trade_ids=[],
+            is_post_only=False,
+            told_as=self.parent_id and ids.leg_order_id(self.parent_id, leg.kind),
         )
+
+    def child(self, number: int, *, lots: int, decided_ns: int, type_: OrderType, limit_ticks: int | None) -> Order:
+        """The order that carries out a part of this one."""
+        return replace(
+            self,
+            order_id=ids.child_order_id(self.order_id, number),
+            type=type_,
+            lots=lots,
+            limit_ticks=limit_ticks,
+            time_in_force=self._child_time_in_force(limit_ticks),
+            decided_ns=decided_ns,
+            state=OrderState.SUBMITTED,
+            filled_lots=0,
+            trade_ids=[],
+            parent_id=self.order_id,
+            told_as=self.order_id,
+        )
+
+    def _child_time_in_force(self, limit_ticks: int | None) -> TimeInForce:
+        if self.limit_ticks is not None or limit_ticks is None:
+            return self.time_in_force
+        return TimeInForce.GTC if self.reduce_only else TimeInForce.GTD
 
     def saved(self) -> dict[str, Any]:
         """Every field by name, sharing nothing with the order. By hand: asdict would cost ten times as much."""
@@ -182,6 +226,15 @@ class Order:
     def list_id(self) -> OrderId:
         """The entry, for itself and for its legs: the venue has been given all of them at once."""
         return self.entry_id or self.order_id
+
+    @property
+    def public_id(self) -> OrderId:
+        """Under which everybody else knows it."""
+        return self.told_as or self.order_id
+
+    @property
+    def is_child(self) -> bool:
+        return self.parent_id is not None and self.entry_id is None
 
     @property
     def client_order_id(self) -> ClientOrderId:
@@ -194,7 +247,7 @@ class Order:
     @property
     def is_to_be_cancelled(self) -> bool:
         """The venue has it, and nobody wants it any more."""
-        return self.is_unwanted and self.state.is_open and not self.state.is_in_doubt
+        return self.is_unwanted and self.state.is_at_venue and not self.state.is_in_doubt
 
     def happens(self, happening: Happening) -> OrderState:
         """Move to the next state. Raises InvalidTransition when the table has no such row."""
@@ -203,6 +256,12 @@ class Order:
         except KeyError:
             raise InvalidTransition(f"order {self.order_id} is {self.state} and cannot {happening}") from None
         return self.state
+
+
+def _first_state(approved: OrderApproved) -> OrderState:
+    if approved.reduce_only:
+        return OrderState.WAITING
+    return OrderState.SUBMITTED if approved.plan is None else OrderState.WORKING
 
 
 _FIELDS = tuple(field.name for field in fields(Order))

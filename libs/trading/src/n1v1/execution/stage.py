@@ -13,8 +13,11 @@ from itertools import islice
 from typing import Any
 
 from n1v1 import ids
+from n1v1.bars import ClosedBar
 from n1v1.events import (
+    BarClosed,
     BarsComplete,
+    Bracket,
     BreakerChanged,
     CancelOrder,
     DecisionsComplete,
@@ -38,9 +41,11 @@ from n1v1.events import (
     VenueRejected,
     VenueReport,
 )
-from n1v1.execution.legs import legs_of
+from n1v1.execution.legs import legs_for, legs_of
 from n1v1.execution.orders import Happening, Order, OrderState
+from n1v1.execution.parents import MarketWatch, Parent
 from n1v1.ids import OrderId, VenueOrderId
+from n1v1.styles import NO_RULES, Method, Plan, StyleRules
 from n1v1.values import INT64_MAX, OrderType, Purpose, Side, TimeInForce
 
 CLOSED_KEPT = 16
@@ -48,11 +53,19 @@ CLOSED_KEPT = 16
 
 
 class Execution:
-    """All orders of one account."""
+    """All orders of one account.
 
-    def __init__(self, *, account: str, venue: str) -> None:
+    An approved order with a plan is a parent: it is never sent, its children are (`Parent`). Whatever happens to a
+    child is told as the parent's, that of a child's legs as the legs' of the parent: so nobody else has to know of
+    children.
+    """
+
+    def __init__(self, *, account: str, venue: str, rules: StyleRules = NO_RULES) -> None:
         self._account = account
         self._venue = venue
+        self.rules = rules
+        self._parents: dict[OrderId, Parent] = {}
+        self._watch = MarketWatch()
         self._orders: dict[OrderId, Order] = {}
         self._open: dict[OrderId, Order] = {}
         """Those that are open, in the same order: what most questions are about."""
@@ -94,7 +107,11 @@ class Execution:
                 return self._take(event)
             case DecisionsComplete() if event.account == self._account:
                 self._decisions = event
-                return Outcome(self._orders_complete())
+                worked = self.work(max(event.ts_ns, self._market_ns))
+                return Outcome((*worked.events, *self._orders_complete()), worked.commands)
+            case BarClosed():
+                self.observe((event,))
+                return Outcome()
             case BarsComplete() if event.ts_ns > self._fills_complete_ns:
                 self._market_ns = self._fills_complete_ns = event.ts_ns
                 return Outcome((self._fills_complete(event),))
@@ -107,39 +124,84 @@ class Execution:
         """The bars and fills of that time are out, for a driver that needs no watermark to know it."""
         self._market_ns = self._fills_complete_ns = ts_ns
 
+    def observe(self, bars: Iterable[ClosedBar]) -> None:
+        """Bars that have closed, for styles that look at the market; nothing unless the rules say that they may."""
+        if self.rules.watches_market:
+            for bar in bars:
+                self._watch.observe(bar)
+
+    @property
+    def wake_ns(self) -> int:
+        """Before that time `work` has nothing to do, and `observe` may be left out."""
+        if self.rules.watches_market:
+            return 0
+        return min((parent.wake_ns for parent in self._parents.values()), default=INT64_MAX)
+
     # --- sending -------------------------------------------------------------------------------------------------
 
     def _take(self, approved: OrderApproved) -> Outcome:
         order = Order.from_approval(approved)
         orders = [order, *(order.leg(leg) for leg in legs_of(approved))]
         for each in orders:
-            self._orders[each.order_id] = self._open[each.order_id] = each
+            self._know(each)
         if self._market_ns > approved.valid_until_ns:
             return Outcome(self._reject(orders, "its validity ended before it could be sent", self._market_ns))
-        if order.state is not OrderState.WAITING:
-            return self._send(orders)
-        protection = self._protection(order)
-        return self._cancel(protection) if protection else self._send_exit(order)
+        if approved.plan is not None:
+            self._parents[order.order_id] = self._parent(order, approved.plan, approved.bracket)
+        if order.state is OrderState.WAITING:
+            return self._make_way(order)
+        if order.state is OrderState.WORKING:
+            return self._begin(orders)
+        return self._send(orders)
+
+    def _know(self, order: Order) -> None:
+        self._orders[order.order_id] = self._open[order.order_id] = order
+
+    def _make_way(self, exit_: Order) -> Outcome:
+        """Take back what an exit must not be at the venue with; send the exit if that is nothing."""
+        obstacles = self._in_the_way(exit_)
+        for order in obstacles:
+            order.is_unwanted = True
+            if order.state is OrderState.WORKING and order.purpose is Purpose.ENTRY:
+                exit_.whole_steps = self._parents[order.order_id].plan.step_lots
+        ended = self._end_parents() if obstacles else []
+        if self._in_the_way(exit_):
+            return Outcome(tuple(ended), tuple(self.cancels_due))
+        sent = self._send_exit(exit_)
+        return Outcome((*ended, *sent.events), sent.commands)
 
     def _send(self, orders: Sequence[Order]) -> Outcome:
         return Outcome(tuple(self._submitted(order) for order in orders), (_command(orders),))
 
-    def _protection(self, exit_: Order) -> list[Order]:
-        """What must be closed before an exit goes out: the legs of its symbol, and their entries."""
-        lists = {order.list_id for order in self.open_orders if order.entry_id and order.symbol == exit_.symbol}
-        return [order for order in self.open_orders if order.list_id in lists]
+    def _in_the_way(self, exit_: Order) -> list[Order]:
+        """What must be closed before an exit goes out: the legs of its symbol and their entries, and whatever is
+        carried out in parts."""
+        of_symbol = [order for order in self._open.values() if order.symbol == exit_.symbol]
+        lists = {order.list_id for order in of_symbol if order.entry_id or order.parent_id}
+        if self._parents:
+            lists |= {order.list_id for order in of_symbol if order.state is OrderState.WORKING}
+        return [order for order in of_symbol if order.list_id in lists and order is not exit_]
 
     def _send_exit(self, exit_: Order) -> Outcome:
         """Send an exit for what is left of its position, or give it up."""
-        exit_.lots = min(exit_.lots, self._closable_lots(exit_))
+        exit_.lots = self._exit_lots(exit_)
         if exit_.lots <= 0:
             return Outcome(self._reject([exit_], self._why_nothing_is_left(exit_), exit_.decided_ns))
+        if exit_.order_id in self._parents:
+            exit_.happens(Happening.WORK)
+            return self._begin([exit_])
         exit_.happens(Happening.SEND)
         return self._send([exit_])
 
+    def _exit_lots(self, exit_: Order) -> int:
+        closable = self._closable_lots(exit_)
+        if exit_.whole_steps:  # the entry that it has stopped may have filled more since the exit was decided
+            return closable - closable % exit_.whole_steps
+        return min(exit_.lots, closable)
+
     def _send_waiting_exits(self) -> Iterator[Outcome]:
         for order in self.open_orders:
-            if order.state is OrderState.WAITING and not self._protection(order):
+            if order.state is OrderState.WAITING and not self._in_the_way(order):
                 order.valid_until_ns = INT64_MAX  # its protection is gone: late is better than never
                 yield self._send_exit(order)
 
@@ -162,16 +224,157 @@ class Execution:
     def _cancel(self, orders: Iterable[Order]) -> Outcome:
         for order in orders:
             order.is_unwanted = True
-        return Outcome((), tuple(self.cancels_due))
+        return Outcome(tuple(self._end_parents()), tuple(self.cancels_due))
+
+    # --- parents and children ------------------------------------------------------------------------------------
+
+    def work(self, now_ns: int) -> Outcome:
+        """Send what has become due of the orders that are carried out in parts; end those whose time is over."""
+        if not self._parents:
+            return Outcome()
+        for parent in self._parents.values():
+            if parent.is_working and now_ns > parent.order.valid_until_ns:
+                parent.has_expired = True
+                self._stop(parent, "its time is over")
+        worked = [self._advance(parent, now_ns) for parent in list(self._parents.values())]
+        return _together(Outcome(tuple(self._end_parents())), *worked, Outcome((), tuple(self.cancels_due)))
+
+    def _parent(self, order: Order, plan: Plan, bracket: Bracket | None) -> Parent:
+        volumes = [1] * plan.parts
+        if plan.method is Method.VWAP:
+            volumes = self._watch.volumes(order.symbol, plan.parts, order.decided_ns)
+        return Parent(order=order, plan=plan, bracket=bracket, began_ns=order.decided_ns, volumes=volumes)
+
+    def _begin(self, orders: Sequence[Order]) -> Outcome:
+        """orders: a parent, with its legs when it is an entry."""
+        said = Outcome(tuple(self._submitted(order) for order in orders))
+        parent = self._parents[orders[0].order_id]
+        return _together(said, self._advance(parent, max(parent.began_ns, self._market_ns)))
+
+    def _advance(self, parent: Parent, now_ns: int) -> Outcome:
+        """Send the next child if a further part has become due."""
+        due = parent.parts_due(now_ns)
+        if not parent.is_working or parent.order.state is OrderState.WAITING or due == parent.step:
+            return Outcome()
+        parent.step = due
+        if parent.plan.method is Method.ADAPTIVE:
+            return self._replace_child(parent, now_ns)
+        lots = parent.lots_due(sum(child.remaining_lots for child in self._open_children(parent)))
+        return self._send_child(parent, lots, now_ns, parent.order.limit_ticks) if lots > 0 else Outcome()
+
+    def _replace_child(self, parent: Parent, now_ns: int) -> Outcome:
+        """Bid for what is left at the market's new price, after what was bid before is known to be closed."""
+        resting = self._open_children(parent)
+        parent.is_replacing = bool(resting)
+        if resting:
+            for child in resting:
+                child.is_unwanted = True
+            return Outcome((), tuple(self.cancels_due))
+        order = parent.order
+        if parent.has_all_steps:
+            return self._send_child(parent, order.remaining_lots, now_ns, order.limit_ticks)
+        bid = self._watch.bid(order.symbol, order.side, self.rules, otherwise=order.limit_ticks or 1)
+        return self._send_child(parent, order.remaining_lots, now_ns, bid)
+
+    def _send_replacements(self) -> Iterator[Outcome]:
+        for parent in list(self._parents.values()):
+            if parent.is_replacing and parent.is_working and not self._open_children(parent):
+                yield self._replace_child(parent, max(parent.began_ns, self._market_ns))
+
+    def _send_child(self, parent: Parent, lots: int, now_ns: int, limit_ticks: int | None) -> Outcome:
+        parent.children += 1
+        kind = OrderType.MARKET if limit_ticks is None else OrderType.LIMIT
+        child = parent.order.child(parent.children, lots=lots, decided_ns=now_ns, type_=kind, limit_ticks=limit_ticks)
+        legs = legs_for(child.order_id, child.side, lots, parent.bracket)
+        orders = [child, *(child.leg(leg) for leg in legs)]
+        for order in orders:
+            self._know(order)
+        return Outcome((), (_command(orders),))
+
+    def _open_children(self, parent: Parent) -> list[Order]:
+        return [order for order in self._open.values() if order.told_as == parent.order.order_id]
+
+    def _stop(self, parent: Parent, why: str) -> None:
+        """Send no further child, and take back what is at the venue of it; not what protects."""
+        parent.order.is_unwanted = True
+        parent.why_ended = parent.why_ended or why
+        for child in self._open_children(parent):
+            child.is_unwanted = True
+
+    def _end_parents(self) -> list[Event]:
+        """End the parents that have nothing at the venue and will have no further child, and legs that protect
+        nothing more."""
+        said: list[Event] = []
+        for parent in list(self._parents.values()):
+            order = parent.order
+            if order.state is OrderState.WORKING and parent.is_over and not self._open_children(parent):
+                said += self._end_parent(parent)
+            if not order.state.is_open:
+                said += self._end_legs(parent)
+        return said
+
+    def _end_parent(self, parent: Parent) -> Iterable[Event]:
+        why = parent.why_ended or "cancelled, or not filled by the last of its parts"
+        if parent.was_refused and not parent.order.filled_lots:
+            return self._reject([parent.order], why, self._since(parent.order))
+        return [self._closed(parent.order, why, expired=parent.has_expired)]
+
+    def _end_legs(self, parent: Parent) -> list[Event]:
+        """The legs of a closed parent, once none of its children's is open; the parent is then done with."""
+        told_as = {order.told_as for order in self._open.values()}
+        legs = [order for order in self._open.values() if order.entry_id == parent.order.order_id]
+        done = [leg for leg in legs if leg.order_id not in told_as]
+        if len(done) == len(legs):
+            del self._parents[parent.order.order_id]
+        return [self._closed(leg, "its position is closed, or was never opened", expired=False) for leg in done]
+
+    def _closed(self, order: Order, why: str, *, expired: bool) -> OrderExpired | OrderCancelled:
+        self._ends(order, Happening.EXPIRE if expired else Happening.CANCEL)
+        kind = OrderExpired if expired else OrderCancelled
+        return kind(
+            id=f"closed:{order.order_id}",
+            ts_ns=self._since(order),
+            **self._about(order),
+            remaining_lots=order.remaining_lots,
+            reason=why,
+        )
+
+    def _since(self, order: Order) -> int:
+        return max(order.decided_ns, self._market_ns)
+
+    def _tell_parent(self, order: Order, lots: int) -> bool:
+        """Count what a child, or a leg of one, has filled. Answers whether nothing remains of what it is told as."""
+        parent = self._parents.get(order.parent_id) if order.parent_id else None
+        public = self._orders.get(order.public_id)
+        if public is None or public.state is OrderState.FILLED:
+            return False
+        public.filled_lots += lots
+        if order.entry_id and parent is not None:
+            self._stop(parent, f"its {order.purpose.lower().replace('_', ' ')} was reached")
+        is_done = public.remaining_lots <= 0 or self._was_last_leg(order, parent)
+        if is_done:
+            self._ends(public, Happening.FILL_ALL)
+        else:
+            public.happens(Happening.FILL_SOME)
+        return is_done
+
+    def _was_last_leg(self, order: Order, parent: Parent | None) -> bool:
+        """Whether this is a leg that is done, of a parent that is closed, and no other child has one for it."""
+        if order.entry_id is None or order.state is not OrderState.FILLED:
+            return False
+        is_over = parent is None or not parent.order.state.is_open
+        return is_over and all(other.told_as != order.told_as for other in self._open.values())
 
     # --- what the venue says -------------------------------------------------------------------------------------
 
     def report(self, *reports: VenueReport) -> Outcome:
         """What the venue says of our orders, at one moment. A report about an order that is not ours says nothing."""
         said = [event for report in reports for event in self._apply(report)]
+        if self._parents:
+            said += self._end_parents()
         if not self._open:
             return Outcome((*said, *self._orders_complete()))
-        sent = list(self._send_waiting_exits())
+        sent = [*self._send_waiting_exits(), *self._send_replacements()]
         said += [event for outcome in sent for event in outcome.events]
         commands = [*self.cancels_due, *(command for outcome in sent for command in outcome.commands)]
         return Outcome((*said, *self._orders_complete()), tuple(commands))
@@ -238,16 +441,24 @@ class Execution:
         was_in_doubt = order.state.is_in_doubt
         order.happens(Happening.ACCEPT)
         order.venue_order_id = report.venue_order_id
-        if not was_in_doubt:
+        if not was_in_doubt or (order.parent_id and not self._is_first_accepted(order)):
             return []
         return [
             OrderAccepted(
-                id=f"accepted:{order.order_id}",
+                id=f"accepted:{order.public_id}",
                 ts_ns=report.ts_ns,
                 **self._about(order),
                 venue_order_id=report.venue_order_id,
             )
         ]
+
+    def _is_first_accepted(self, order: Order) -> bool:
+        """Whether the venue has not had a part of the same parent, or of the same leg of it, before."""
+        parent = self._parents.get(order.parent_id) if order.parent_id else None
+        if parent is None or order.public_id in parent.accepted:
+            return False
+        parent.accepted.append(order.public_id)
+        return True
 
     def _on_rejected(self, order: Order, report: VenueRejected) -> Iterable[Event]:
         """The no to a request is one to every order in it. The no to a cancel says nothing of the order."""
@@ -266,6 +477,8 @@ class Execution:
             order.happens(Happening.FILL_SOME)
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
+        if order.parent_id:
+            is_final = self._tell_parent(order, report.lots)
         self._held[order.symbol] = self._held.get(order.symbol, 0) + order.side.sign * report.lots
         self._held[order.symbol] -= report.base_fee_lots
         fill_id = ids.fill_id(self._venue, order.symbol, report.trade_id)
@@ -295,6 +508,8 @@ class Execution:
         if not order.state.is_open:
             return []
         self._ends(order, Happening.EXPIRE if report.expired else Happening.CANCEL)
+        if order.parent_id:
+            return []
         kind = OrderExpired if report.expired else OrderCancelled
         return [
             kind(
@@ -315,9 +530,9 @@ class Execution:
     def _about(self, order: Order) -> dict[str, Any]:
         """What every event after the submission says of its order. Any: fields of several types, by name."""
         return {
-            "cause_id": f"submitted:{order.order_id}",
+            "cause_id": f"submitted:{order.public_id}",
             "correlation_id": order.correlation_id,
-            "order_id": order.order_id,
+            "order_id": order.public_id,
             "account": self._account,
             "symbol": order.symbol,
         }
@@ -341,12 +556,22 @@ class Execution:
         )
 
     def _reject(self, orders: Iterable[Order], reason: str, ts_ns: int) -> tuple[OrderRejected, ...]:
+        said = []
         for order in orders:
             self._ends(order, Happening.REJECT)
-        return tuple(
-            OrderRejected(id=f"rejected:{order.order_id}", ts_ns=ts_ns, **self._about(order), reason=reason)
-            for order in orders
-        )
+            if order.parent_id:
+                self._refuse_parent(order.parent_id, reason)
+                continue
+            said.append(
+                OrderRejected(id=f"rejected:{order.order_id}", ts_ns=ts_ns, **self._about(order), reason=reason)
+            )
+        return tuple(said)
+
+    def _refuse_parent(self, parent_id: OrderId, reason: str) -> None:
+        parent = self._parents.get(parent_id)
+        if parent is not None and parent.is_working:
+            parent.was_refused = True
+            self._stop(parent, reason)
 
     def _fills_complete(self, bars: BarsComplete) -> FillsComplete:
         return FillsComplete(
@@ -397,6 +622,8 @@ class Execution:
             "market_ns": self._market_ns,
             "fills_complete_ns": self._fills_complete_ns,
             "decisions": asdict(self._decisions) if self._decisions else None,
+            "parents": [parent.saved() for parent in self._parents.values()],
+            "watch": self._watch.saved(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -407,6 +634,9 @@ class Execution:
         self._market_ns = int(saved["market_ns"])
         self._fills_complete_ns = int(saved["fills_complete_ns"])
         self._decisions = DecisionsComplete(**saved["decisions"]) if saved["decisions"] else None
+        parents = [Parent.restored(entry, self._orders[entry["order_id"]]) for entry in saved.get("parents", ())]
+        self._parents = {parent.order.order_id: parent for parent in parents}
+        self._watch.restore(saved.get("watch", {}))
 
 
 def _command(orders: Sequence[Order]) -> SubmitOrder | SubmitOrderList:
@@ -432,8 +662,15 @@ def _request(order: Order) -> SubmitOrder:
         trail_ppb=order.trail_ppb,
         trail_step_ppb=order.trail_step_ppb,
         expires_ns=order.valid_until_ns if order.time_in_force is TimeInForce.GTD else None,
+        is_post_only=order.is_post_only,
         reduces_only=order.reduce_only,
     )
+
+
+def _together(*outcomes: Outcome) -> Outcome:
+    """One after the other; a command that two of them give is given once."""
+    commands = dict.fromkeys(command for outcome in outcomes for command in outcome.commands)
+    return Outcome(tuple(event for outcome in outcomes for event in outcome.events), tuple(commands))
 
 
 def _order_restored(entry: Mapping[str, Any]) -> Order:

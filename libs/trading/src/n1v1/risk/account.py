@@ -24,6 +24,10 @@ EXIT = PURPOSES.index(Purpose.EXIT)
 TIME_EXIT = PURPOSES.index(Purpose.TIME_EXIT)
 FLATTEN = PURPOSES.index(Purpose.FLATTEN)
 
+ORDER = 1
+PARTED_ENTRY = 2
+PARTED_EXIT = 3
+
 ACCOUNT = np.dtype(
     [
         ("is_known", "i8"),
@@ -70,9 +74,10 @@ SYMBOL = np.dtype(
         ("market", MARKET),
     ]
 )
-"""index: the symbol's place in the order of symbol names. has_order: one that we decided and that is not done; its
-reserved lots may still be filled. entry_value: what the open trade's entries were worth; realised_before, fees_before:
-the position's when the trade began. stop_distance_ticks: the policy's fixed stop on this symbol's grid."""
+"""index: the symbol's place in the order of symbol names. has_order: one that we decided and that is not done (ORDER,
+or PARTED_ENTRY and PARTED_EXIT when it is carried out in parts); its reserved lots may still be filled. entry_value:
+what the open trade's entries were worth; realised_before, fees_before: the position's when the trade began.
+stop_distance_ticks: the policy's fixed stop on this symbol's grid."""
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 
 from n1v1.exact import mul_div, mul_div_up
 from n1v1.kernels import Record, kernel
-from n1v1.risk.account import ENTRY, EXIT, drawdown_of, unreserved_cash
+from n1v1.risk.account import ENTRY, EXIT, FLATTEN, PARTED_ENTRY, PARTED_EXIT, drawdown_of, unreserved_cash
 from n1v1.risk.adaptive import KILL_SWITCH as ADAPTIVE_KILL_SWITCH
 from n1v1.risk.adaptive import adaptive_mode, adaptive_multiplier
 from n1v1.risk.anomalies import CRITICAL, MEDIUM
@@ -37,6 +37,7 @@ WISH = np.dtype(
         ("target_ppb", "i8"),
         ("trail_ppb", "i8"),
         ("limit_ticks", "i8"),
+        ("trigger_ticks", "i8"),
         ("scale_ppb", "i8"),
     ]
 )
@@ -57,6 +58,7 @@ DECISION = np.dtype(
             "value",
             "reference_ticks",
             "limit_ticks",
+            "trigger_ticks",
             "stop_ticks",
             "target_ticks",
             "trail_ppb",
@@ -82,7 +84,7 @@ DECISION = np.dtype(
 )
 """reason: 0 approved, else a place in reasons.REASONS. check: the last check that was made, the one that failed.
 purpose: a place in account.PURPOSES. side: +1 buys, -1 sells. cash: to reserve. value: of the lots at the price that
-they are sized by. limit_ticks, stop_ticks, target_ticks, trail_ppb: 0 for none."""
+they are sized by. limit_ticks, trigger_ticks, stop_ticks, target_ticks, trail_ppb: 0 for none."""
 
 DIRECTION, PRICE, IN_FLIGHT, BREAKER, LOCK, ANOMALY, KILL_SWITCH, DAILY_LOSS, DRAWDOWN = range(1, 10)
 ORDER_RATE, POSITIONS, STOP, EXPOSURE, SIZE, POSITION_LIMIT, CASH = range(10, 17)
@@ -153,7 +155,7 @@ def decide_closing(symbol: Record, instrument: Record, purpose: int, decision: R
 @kernel
 def validity_ns(policy: Record, decision: Record) -> int:
     """How long an approved order may be executed, in market time. One at a limit is taken back after that."""
-    if decision.limit_ticks > 0 and policy.limit_valid_for_ns > 0:
+    if (decision.limit_ticks > 0 or decision.trigger_ticks > 0) and policy.limit_valid_for_ns > 0:
         return int(policy.limit_valid_for_ns)
     return int(policy.valid_for_ns)
 
@@ -175,6 +177,7 @@ def _clear(decision: Record) -> None:
     decision.value = 0
     decision.reference_ticks = 0
     decision.limit_ticks = 0
+    decision.trigger_ticks = 0
     decision.stop_ticks = 0
     decision.target_ticks = 0
     decision.trail_ppb = 0
@@ -192,7 +195,7 @@ def _closing(symbol: Record, instrument: Record, purpose: int, decision: Record)
     decision.purpose = purpose
     decision.side = SELL if symbol.position.lots > 0 else BUY
     reason = _price(symbol, decision)
-    if reason == 0:
+    if reason == 0 and not ends_parts(symbol, purpose):
         reason = _in_flight(symbol, decision)
     if reason != 0:
         return reason
@@ -266,6 +269,12 @@ def _in_flight(symbol: Record, decision: Record) -> int:
 
 
 @kernel
+def ends_parts(symbol: Record, purpose: int) -> bool:
+    """Whether a closing takes back the order in flight, because that is carried out in parts and takes its time."""
+    return bool(symbol.has_order == PARTED_ENTRY or (symbol.has_order == PARTED_EXIT and purpose == FLATTEN))
+
+
+@kernel
 def _suspension(policy: Record, account: Record, symbol: Record, ts_ns: int, decision: Record) -> int:
     """Whether entries are halted for a while: by the breaker, a protection, the market, or a series of losses."""
     decision.check = BREAKER
@@ -335,6 +344,7 @@ def _stop(policy: Record, symbol: Record, wish: Record, decision: Record) -> int
     if needs_range(policy, wish) and symbol.market.atr_ticks <= 0.0:
         return _WARMING_UP
     decision.limit_ticks = max(0, wish.limit_ticks)
+    decision.trigger_ticks = max(0, wish.trigger_ticks)
     set_bracket(policy, symbol, wish, _anchor(decision), decision.side, decision)
     has_stop = decision.stop_ticks > 0 or decision.trail_ppb > 0
     return _STOP_REQUIRED if policy.requires_stop and not has_stop else 0
@@ -342,7 +352,10 @@ def _stop(policy: Record, symbol: Record, wish: Record, decision: Record) -> int
 
 @kernel
 def _anchor(decision: Record) -> int:
-    """The price at which the entry is expected: the reference, or the limit where that is better for us."""
+    """The price at which the entry is expected: its trigger, else the reference, or the limit where that is better for
+    us."""
+    if decision.trigger_ticks > 0:
+        return int(decision.trigger_ticks)
     if decision.limit_ticks == 0:
         return int(decision.reference_ticks)
     if decision.side > 0:
@@ -365,7 +378,7 @@ def _exposure(policy: Record, account: Record, instrument: Record, decision: Rec
 @kernel
 def _size(policy: Record, account: Record, symbol: Record, instrument: Record, wish: Record, decision: Record) -> int:
     decision.check = SIZE
-    price = decision.limit_ticks if decision.limit_ticks > 0 else decision.reference_ticks
+    price = priced_at(decision)
     largest = _largest_value(policy, account, decision)
     lots = _wanted_lots(policy, account, symbol, instrument, wish, price, decision)
     if lots < 0:
@@ -377,6 +390,14 @@ def _size(policy: Record, account: Record, symbol: Record, instrument: Record, w
         return _BELOW_MIN_NOTIONAL
     decision.cash = decision.value + mul_div_up(decision.value, policy.cost_ppb, _PPB) if decision.side > 0 else 0
     return 0
+
+
+@kernel
+def priced_at(decision: Record) -> int:
+    """What an entry is sized by: its limit, else its trigger, else the price that was decided on."""
+    if decision.limit_ticks > 0:
+        return int(decision.limit_ticks)
+    return int(decision.trigger_ticks if decision.trigger_ticks > 0 else decision.reference_ticks)
 
 
 @kernel

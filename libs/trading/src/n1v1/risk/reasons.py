@@ -38,6 +38,7 @@ class RefusalReason(StrEnum):
     MARKET_ANOMALY = "MARKET_ANOMALY"
     KILL_SWITCH = "KILL_SWITCH"
     VETOED = "VETOED"
+    ORDER_IMPOSSIBLE = "ORDER_IMPOSSIBLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,11 @@ MEANINGS: Mapping[RefusalReason, Meaning] = {
         "It ends when the window has passed.",
     ),
     RefusalReason.VETOED: Meaning("A risk manager of your own refused the entry.", "Its own words say why."),
+    RefusalReason.ORDER_IMPOSSIBLE: Meaning(
+        "No order can be what the signal wishes: a trigger on the wrong side of the price, or a way of execution that "
+        "the settings do not allow.",
+        "The refusal says what is wrong; docs/execution.md says what goes together.",
+    ),
 }
 
 

@@ -24,7 +24,7 @@ def wish_record(wish: Wish, *, scale_ppb: int = PPB) -> Record:
 
 
 _WISH_RECORD = type(new_record(WISH))  # called as it is, because new_record asks NumPy for every number
-_WISHES = tuple(field.name for field in fields(Wish))
+_WISHES = tuple(field.name for field in fields(Wish) if field.name in (WISH.names or ()))
 
 
 def symbol_record(instrument: Instrument, policy: RiskPolicy, *, index: int) -> Record:

@@ -17,6 +17,7 @@ from n1v1 import ids
 from n1v1.bars import BarRow, ClosedBar
 from n1v1.errors import N1v1Error
 from n1v1.events import (
+    NO_WISH,
     Action,
     BarClosed,
     BarsComplete,
@@ -51,6 +52,7 @@ from n1v1.risk.reasons import REASONS, Check, RefusalReason, Refused
 from n1v1.risk.records import symbol_record, wish_record
 from n1v1.risk.saved import restored_record, saved_record
 from n1v1.rounding import notional
+from n1v1.styles import NO_RULES, Method, Plan, Style, StyleRules, plan_of
 from n1v1.values import PPB, Instrument, OrderType, Purpose, Side, TimeInForce
 
 TOO_LATE = "its bar time, or a later one, was decided before"
@@ -115,9 +117,10 @@ class Risk:
         signal_partitions: int = 1,
         managers: Mapping[str, RiskManagerInterface] | None = None,
         detectors: Mapping[str, BaseAnomalyDetector] | None = None,
+        styles: StyleRules = NO_RULES,
         explains: bool = True,
     ) -> None:
-        """managers, detectors: plug-ins by name; see n1v1.risk.plugins.
+        """managers, detectors: plug-ins by name; see n1v1.risk.plugins. styles: how orders are carried out.
 
         explains: whether verdicts say in words what was checked. That costs as much as deciding, which is the same
         either way.
@@ -134,6 +137,7 @@ class Risk:
             for index, (symbol, instrument) in enumerate(self._instruments.items())
         }
         self._decision: Record = new_record(DECISION)
+        self._styles = styles
         self._managers = managers or {}
         if self._managers:  # they are told of the daily loss
             self._limits.watches_days = 1
@@ -461,6 +465,8 @@ class Risk:
         judgement = self._judgement(signal, symbol, instrument)
         if judgement.refused is not None:
             return self._refuse(signal, Refused(RefusalReason.VETOED, judgement.refused))
+        if impossible := self._why_impossible(signal, symbol):
+            return self._refuse(signal, Refused(RefusalReason.ORDER_IMPOSSIBLE, impossible))
         reason = limits.decide(
             self._limits,
             self._state,
@@ -472,11 +478,29 @@ class Risk:
             self._decision,
         )
         if reason == 0:
-            return self._approve(Cause.of_signal(signal))
+            return self._approve(Cause.of_signal(signal), signal.wish)
         checks = self._checks(instrument)
         found = REASONS[reason]
         assert found is not None
         return self._refuse(signal, Refused(found, checks[-1].detail if checks else ""), checks)
+
+    def _why_impossible(self, signal: SignalRaised, symbol: Record) -> str:
+        """What is wrong with the order that is wished for; empty when nothing is."""
+        wish = signal.wish
+        if wish.is_plain:
+            return ""
+        side = 1 if signal.action is Action.BUY else -1
+        if wish.trigger_ticks is not None and wish.style is not None:
+            return "an order with a trigger is sent whole, without a way of execution"
+        if wish.is_post_only and (wish.limit_ticks is None or wish.trigger_ticks is not None):
+            return "a post-only order needs a limit, and no trigger"
+        if (
+            wish.trigger_ticks is not None
+            and symbol.mark_ticks
+            and (wish.trigger_ticks - symbol.mark_ticks) * side <= 0
+        ):
+            return "the price has passed the trigger: it has to be above the price to buy, below it to sell"
+        return self._styles.why_impossible(wish.style)
 
     def _judgement(self, signal: SignalRaised, symbol: Record, instrument: Instrument) -> Judgement:
         """What the user's own risk managers say of an entry. They are not asked about exits."""
@@ -500,13 +524,18 @@ class Risk:
         said = self._watch.said_of(instrument.symbol)
         return checks_made(Shown(self._decision, instrument, self._policy, self._breaker, said))
 
-    def _approve(self, cause: Cause) -> OrderApproved:
+    def _approve(self, cause: Cause, wish: Wish = NO_WISH) -> OrderApproved:
         """The order that stands in `_decision`, reserved."""
         decision = self._decision
         order_id = ids.order_id(self._account, cause.signal_id)
         purpose = PURPOSES[decision.purpose]
-        rests = decision.limit_ticks > 0
-        accounts.reserve(self._state, self._symbols[cause.symbol], decision, cause.ts_ns)
+        symbol = self._symbols[cause.symbol]
+        if symbol.has_order:
+            self._give_up_parts(cause.symbol)
+        plan = self._plan(cause, wish, purpose)
+        accounts.reserve(self._state, symbol, decision, cause.ts_ns)
+        if plan is not None:
+            symbol.has_order = accounts.PARTED_ENTRY if purpose is Purpose.ENTRY else accounts.PARTED_EXIT
         self._orders[order_id] = cause.symbol
         if purpose is Purpose.ENTRY:
             self._entered_by[cause.symbol] = cause.instance
@@ -521,17 +550,39 @@ class Risk:
             instance=cause.instance,
             symbol=cause.symbol,
             side=Side.BUY if decision.side > 0 else Side.SELL,
-            type=OrderType.LIMIT if rests else OrderType.MARKET,
+            type=_order_type(decision),
             lots=decision.lots,
             limit_ticks=decision.limit_ticks or None,
-            time_in_force=TimeInForce.GTD if rests else TimeInForce.GTC,
+            time_in_force=_time_in_force(decision, wish),
             reduce_only=purpose is not Purpose.ENTRY,
             purpose=purpose,
             bracket=_bracket(decision),
             reference_ticks=decision.reference_ticks,
-            valid_until_ns=cause.ts_ns + limits.validity_ns(self._limits, decision),
+            valid_until_ns=cause.ts_ns + limits.validity_ns(self._limits, decision) + (plan.duration_ns if plan else 0),
             checks=self._checks(self._instruments[cause.symbol]),
+            trigger_ticks=decision.trigger_ticks or None,
+            is_post_only=wish.is_post_only and purpose is Purpose.ENTRY,
+            plan=plan,
         )
+
+    def _plan(self, cause: Cause, wish: Wish, purpose: Purpose) -> Plan | None:
+        """How the order in `_decision` is divided; None: not at all. An order of our own never is."""
+        if purpose not in (Purpose.ENTRY, Purpose.EXIT):
+            return None
+        decision, rules = self._decision, self._styles
+        if wish.style is None and (rules.always_whole or decision.trigger_ticks):
+            return None
+        is_entry = purpose is Purpose.ENTRY
+        style = rules.style(cause.instance, wish.style, value=decision.value, is_entry=is_entry)
+        if style is None:
+            return None
+        return plan_of(style, rules, self._instruments[cause.symbol], lots=decision.lots, value=decision.value)
+
+    def _give_up_parts(self, symbol: str) -> None:
+        """Forget an order that is carried out in parts: execution takes back what is left of it for the closing."""
+        for order_id in [order_id for order_id, of_symbol in self._orders.items() if of_symbol == symbol]:
+            del self._orders[order_id]
+        accounts.release(self._state, self._symbols[symbol])
 
     def _refuse(self, signal: SignalRaised, refused: Refused, checks: tuple[Check, ...] = ()) -> OrderRefused:
         return OrderRefused(
@@ -590,6 +641,19 @@ def _symbol_of(instrument: Instrument) -> str:
     return instrument.symbol
 
 
+def _order_type(decision: Record) -> OrderType:
+    if decision.trigger_ticks > 0:
+        return OrderType.STOP_LIMIT if decision.limit_ticks > 0 else OrderType.STOP
+    return OrderType.LIMIT if decision.limit_ticks > 0 else OrderType.MARKET
+
+
+def _time_in_force(decision: Record, wish: Wish) -> TimeInForce:
+    """What waits for a price does so until its validity ends, unless the strategy has said otherwise."""
+    if decision.limit_ticks <= 0 and decision.trigger_ticks <= 0:
+        return TimeInForce.GTC
+    return wish.time_in_force or TimeInForce.GTD
+
+
 def _bracket(decision: Record) -> Bracket | None:
     if not (decision.stop_ticks or decision.target_ticks or decision.trail_ppb):
         return None
@@ -611,9 +675,16 @@ def _batch_snapshot(batch: Batch) -> dict[str, Any]:
     }
 
 
+def _wish_restored(saved: Mapping[str, Any]) -> Wish:
+    style, time_in_force = saved.get("style"), saved.get("time_in_force")
+    if style is not None:
+        style = Style(**{**style, "method": Method(style["method"])})
+    return Wish(**{**saved, "style": style, "time_in_force": time_in_force and TimeInForce(time_in_force)})
+
+
 def _batch_restored(saved: Mapping[str, Any]) -> Batch:
     signals = [
-        SignalRaised(**{**entry, "action": Action(entry["action"]), "wish": Wish(**entry["wish"])})
+        SignalRaised(**{**entry, "action": Action(entry["action"]), "wish": _wish_restored(entry["wish"])})
         for entry in saved["signals"]
     ]
     bars = [BarClosed(**entry) for entry in saved["bars"]]

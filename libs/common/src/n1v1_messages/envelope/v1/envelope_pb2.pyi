@@ -110,6 +110,30 @@ PURPOSE_TIME_EXIT: Purpose.ValueType  # 6
 PURPOSE_FLATTEN: Purpose.ValueType  # 7
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
+class _Method:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Method.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    METHOD_UNSPECIFIED: _Method.ValueType  # 0
+    METHOD_TWAP: _Method.ValueType  # 1
+    METHOD_VWAP: _Method.ValueType  # 2
+    METHOD_DCA: _Method.ValueType  # 3
+    METHOD_SPLIT: _Method.ValueType  # 4
+    METHOD_ADAPTIVE: _Method.ValueType  # 5
+
+class Method(_Method, metaclass=_MethodEnumTypeWrapper):
+    """How an order is divided over time."""
+
+METHOD_UNSPECIFIED: Method.ValueType  # 0
+METHOD_TWAP: Method.ValueType  # 1
+METHOD_VWAP: Method.ValueType  # 2
+METHOD_DCA: Method.ValueType  # 3
+METHOD_SPLIT: Method.ValueType  # 4
+METHOD_ADAPTIVE: Method.ValueType  # 5
+Global___Method: _TypeAlias = Method  # noqa: Y015
+
 class _Action:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015

@@ -51,6 +51,7 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_MARKET_ANOMALY: _RefusalReason.ValueType  # 22
     REFUSAL_REASON_KILL_SWITCH: _RefusalReason.ValueType  # 23
     REFUSAL_REASON_VETOED: _RefusalReason.ValueType  # 24
+    REFUSAL_REASON_ORDER_IMPOSSIBLE: _RefusalReason.ValueType  # 25
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper): ...
 
@@ -79,6 +80,7 @@ REFUSAL_REASON_ACCOUNT_LOCKED: RefusalReason.ValueType  # 21
 REFUSAL_REASON_MARKET_ANOMALY: RefusalReason.ValueType  # 22
 REFUSAL_REASON_KILL_SWITCH: RefusalReason.ValueType  # 23
 REFUSAL_REASON_VETOED: RefusalReason.ValueType  # 24
+REFUSAL_REASON_ORDER_IMPOSSIBLE: RefusalReason.ValueType  # 25
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 @_typing.final
@@ -104,6 +106,9 @@ class OrderApproved(_message.Message):
     CHECKS_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     BRACKET_FIELD_NUMBER: _builtins.int
+    TRIGGER_PRICE_FIELD_NUMBER: _builtins.int
+    IS_POST_ONLY_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     signal_id: _builtins.str
     account: _builtins.str
@@ -116,6 +121,7 @@ class OrderApproved(_message.Message):
     valid_until_ns: _builtins.int
     """An order that could not be sent by then, in market time, is refused and never sent late."""
     purpose: _envelope_pb2.Purpose.ValueType
+    is_post_only: _builtins.bool
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
     @_builtins.property
@@ -128,6 +134,14 @@ class OrderApproved(_message.Message):
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]: ...
     @_builtins.property
     def bracket(self) -> Global___Bracket: ...
+    @_builtins.property
+    def trigger_price(self) -> _envelope_pb2.Decimal:
+        """Where a STOP or STOP_LIMIT order is triggered."""
+
+    @_builtins.property
+    def plan(self) -> Global___Plan:
+        """How execution divides the order; absent: not at all."""
+
     def __init__(
         self,
         *,
@@ -148,14 +162,52 @@ class OrderApproved(_message.Message):
         checks: _abc.Iterable[Global___Check] | None = ...,
         purpose: _envelope_pb2.Purpose.ValueType = ...,
         bracket: Global___Bracket | None = ...,
+        trigger_price: _envelope_pb2.Decimal | None = ...,
+        is_post_only: _builtins.bool = ...,
+        plan: Global___Plan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bracket", b"bracket", "envelope", b"envelope", "limit_price", b"limit_price", "quantity", b"quantity", "reference_price", b"reference_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bracket", b"bracket", "envelope", b"envelope", "limit_price", b"limit_price", "plan", b"plan", "quantity", b"quantity", "reference_price", b"reference_price", "trigger_price", b"trigger_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "bracket", b"bracket", "checks", b"checks", "envelope", b"envelope", "instance", b"instance", "limit_price", b"limit_price", "order_id", b"order_id", "purpose", b"purpose", "quantity", b"quantity", "reduce_only", b"reduce_only", "reference_price", b"reference_price", "side", b"side", "signal_id", b"signal_id", "symbol", b"symbol", "time_in_force", b"time_in_force", "type", b"type", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "bracket", b"bracket", "checks", b"checks", "envelope", b"envelope", "instance", b"instance", "is_post_only", b"is_post_only", "limit_price", b"limit_price", "order_id", b"order_id", "plan", b"plan", "purpose", b"purpose", "quantity", b"quantity", "reduce_only", b"reduce_only", "reference_price", b"reference_price", "side", b"side", "signal_id", b"signal_id", "symbol", b"symbol", "time_in_force", b"time_in_force", "trigger_price", b"trigger_price", "type", b"type", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderApproved: _TypeAlias = OrderApproved  # noqa: Y015
+
+@_typing.final
+class Plan(_message.Message):
+    """parts orders, one every interval_ns; none smaller than least_quantity, each in whole steps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    INTERVAL_NS_FIELD_NUMBER: _builtins.int
+    STEP_QUANTITY_FIELD_NUMBER: _builtins.int
+    LEAST_QUANTITY_FIELD_NUMBER: _builtins.int
+    method: _envelope_pb2.Method.ValueType
+    parts: _builtins.int
+    interval_ns: _builtins.int
+    @_builtins.property
+    def step_quantity(self) -> _envelope_pb2.Decimal: ...
+    @_builtins.property
+    def least_quantity(self) -> _envelope_pb2.Decimal: ...
+    def __init__(
+        self,
+        *,
+        method: _envelope_pb2.Method.ValueType = ...,
+        parts: _builtins.int = ...,
+        interval_ns: _builtins.int = ...,
+        step_quantity: _envelope_pb2.Decimal | None = ...,
+        least_quantity: _envelope_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["least_quantity", b"least_quantity", "step_quantity", b"step_quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval_ns", b"interval_ns", "least_quantity", b"least_quantity", "method", b"method", "parts", b"parts", "step_quantity", b"step_quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
 @_typing.final
 class Bracket(_message.Message):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from n1v1_messages.envelope.v1 import envelope_pb2 as n1v1__messages_dot_envelope_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&n1v1_messages/signals/v1/signals.proto\x12\x18n1v1_messages.signals.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\xfc\x03\n\x0cSignalRaised\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x31\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32!.n1v1_messages.envelope.v1.Action\x12\x10\n\x08strength\x18\x05 \x01(\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x0c\x66raction_ppb\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x31\n\x05value\x18\x08 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x34\n\x08quantity\x18\t \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x15\n\x08stop_ppb\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x17\n\ntarget_ppb\x18\x0b \x01(\x03H\x02\x88\x01\x01\x12\x16\n\ttrail_ppb\x18\x0c \x01(\x03H\x03\x88\x01\x01\x12\x37\n\x0blimit_price\x18\r \x01(\x0b\x32\".n1v1_messages.envelope.v1.DecimalB\x0f\n\r_fraction_ppbB\x0b\n\t_stop_ppbB\r\n\x0b_target_ppbB\x0c\n\n_trail_ppb\"\x9b\x01\n\x0fSignalsComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0f\n\x07signals\x18\x03 \x01(\x05\x12-\n\x05notes\x18\x04 \x03(\x0b\x32\x1e.n1v1_messages.signals.v1.Note\"n\n\x04Note\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x34\n\x06values\x18\x04 \x03(\x0b\x32$.n1v1_messages.signals.v1.NamedValue\")\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&n1v1_messages/signals/v1/signals.proto\x12\x18n1v1_messages.signals.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\xbc\x05\n\x0cSignalRaised\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x31\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32!.n1v1_messages.envelope.v1.Action\x12\x10\n\x08strength\x18\x05 \x01(\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x0c\x66raction_ppb\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x31\n\x05value\x18\x08 \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x34\n\x08quantity\x18\t \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x15\n\x08stop_ppb\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x17\n\ntarget_ppb\x18\x0b \x01(\x03H\x02\x88\x01\x01\x12\x16\n\ttrail_ppb\x18\x0c \x01(\x03H\x03\x88\x01\x01\x12\x37\n\x0blimit_price\x18\r \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12\x39\n\rtrigger_price\x18\x0e \x01(\x0b\x32\".n1v1_messages.envelope.v1.Decimal\x12=\n\rtime_in_force\x18\x0f \x01(\x0e\x32&.n1v1_messages.envelope.v1.TimeInForce\x12\x14\n\x0cis_post_only\x18\x10 \x01(\x08\x12.\n\x05style\x18\x11 \x01(\x0b\x32\x1f.n1v1_messages.signals.v1.StyleB\x0f\n\r_fraction_ppbB\x0b\n\t_stop_ppbB\r\n\x0b_target_ppbB\x0c\n\n_trail_ppb\"\x82\x01\n\x05Style\x12\x31\n\x06method\x18\x01 \x01(\x0e\x32!.n1v1_messages.envelope.v1.Method\x12\x12\n\x05parts\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0binterval_ns\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06_partsB\x0e\n\x0c_interval_ns\"\x9b\x01\n\x0fSignalsComplete\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0f\n\x07signals\x18\x03 \x01(\x05\x12-\n\x05notes\x18\x04 \x03(\x0b\x32\x1e.n1v1_messages.signals.v1.Note\"n\n\x04Note\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x34\n\x06values\x18\x04 \x03(\x0b\x32$.n1v1_messages.signals.v1.NamedValue\")\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'n1v1_messages.signals.v1.si
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNALRAISED']._serialized_start=111
-  _globals['_SIGNALRAISED']._serialized_end=619
-  _globals['_SIGNALSCOMPLETE']._serialized_start=622
-  _globals['_SIGNALSCOMPLETE']._serialized_end=777
-  _globals['_NOTE']._serialized_start=779
-  _globals['_NOTE']._serialized_end=889
-  _globals['_NAMEDVALUE']._serialized_start=891
-  _globals['_NAMEDVALUE']._serialized_end=932
+  _globals['_SIGNALRAISED']._serialized_end=811
+  _globals['_STYLE']._serialized_start=814
+  _globals['_STYLE']._serialized_end=944
+  _globals['_SIGNALSCOMPLETE']._serialized_start=947
+  _globals['_SIGNALSCOMPLETE']._serialized_end=1102
+  _globals['_NOTE']._serialized_start=1104
+  _globals['_NOTE']._serialized_end=1214
+  _globals['_NAMEDVALUE']._serialized_start=1216
+  _globals['_NAMEDVALUE']._serialized_end=1257
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,10 @@ class SignalRaised(_message.Message):
     TARGET_PPB_FIELD_NUMBER: _builtins.int
     TRAIL_PPB_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    TRIGGER_PRICE_FIELD_NUMBER: _builtins.int
+    TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
+    IS_POST_ONLY_FIELD_NUMBER: _builtins.int
+    STYLE_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     symbol: _builtins.str
     action: _envelope_pb2.Action.ValueType
@@ -50,6 +54,9 @@ class SignalRaised(_message.Message):
     """Distances of the protective orders from the price at the decision, in parts per billion of it."""
     target_ppb: _builtins.int
     trail_ppb: _builtins.int
+    time_in_force: _envelope_pb2.TimeInForce.ValueType
+    """Of an entry with a limit or a trigger; unspecified: left to risk."""
+    is_post_only: _builtins.bool
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
     @_builtins.property
@@ -61,6 +68,14 @@ class SignalRaised(_message.Message):
     @_builtins.property
     def limit_price(self) -> _envelope_pb2.Decimal:
         """The worst price to enter at; absent: a market order."""
+
+    @_builtins.property
+    def trigger_price(self) -> _envelope_pb2.Decimal:
+        """A stop order enters there, with a limit a stop-limit order."""
+
+    @_builtins.property
+    def style(self) -> Global___Style:
+        """How the order is carried out; absent: left to the settings."""
 
     def __init__(
         self,
@@ -78,10 +93,14 @@ class SignalRaised(_message.Message):
         target_ppb: _builtins.int | None = ...,
         trail_ppb: _builtins.int | None = ...,
         limit_price: _envelope_pb2.Decimal | None = ...,
+        trigger_price: _envelope_pb2.Decimal | None = ...,
+        time_in_force: _envelope_pb2.TimeInForce.ValueType = ...,
+        is_post_only: _builtins.bool = ...,
+        style: Global___Style | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "_stop_ppb", b"_stop_ppb", "_target_ppb", b"_target_ppb", "_trail_ppb", b"_trail_ppb", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "limit_price", b"limit_price", "quantity", b"quantity", "stop_ppb", b"stop_ppb", "target_ppb", b"target_ppb", "trail_ppb", b"trail_ppb", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "_stop_ppb", b"_stop_ppb", "_target_ppb", b"_target_ppb", "_trail_ppb", b"_trail_ppb", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "limit_price", b"limit_price", "quantity", b"quantity", "stop_ppb", b"stop_ppb", "style", b"style", "target_ppb", b"target_ppb", "trail_ppb", b"trail_ppb", "trigger_price", b"trigger_price", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "_stop_ppb", b"_stop_ppb", "_target_ppb", b"_target_ppb", "_trail_ppb", b"_trail_ppb", "action", b"action", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "instance", b"instance", "limit_price", b"limit_price", "quantity", b"quantity", "reason", b"reason", "stop_ppb", b"stop_ppb", "strength", b"strength", "symbol", b"symbol", "target_ppb", b"target_ppb", "trail_ppb", b"trail_ppb", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb", "_stop_ppb", b"_stop_ppb", "_target_ppb", b"_target_ppb", "_trail_ppb", b"_trail_ppb", "action", b"action", "envelope", b"envelope", "fraction_ppb", b"fraction_ppb", "instance", b"instance", "is_post_only", b"is_post_only", "limit_price", b"limit_price", "quantity", b"quantity", "reason", b"reason", "stop_ppb", b"stop_ppb", "strength", b"strength", "style", b"style", "symbol", b"symbol", "target_ppb", b"target_ppb", "time_in_force", b"time_in_force", "trail_ppb", b"trail_ppb", "trigger_price", b"trigger_price", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fraction_ppb: _TypeAlias = _typing.Literal["fraction_ppb"]  # noqa: Y015
     _WhichOneofArgType__fraction_ppb: _TypeAlias = _typing.Literal["_fraction_ppb", b"_fraction_ppb"]  # noqa: Y015
@@ -101,6 +120,40 @@ class SignalRaised(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_ppb) -> _WhichOneofReturnType__trail_ppb | None: ...
 
 Global___SignalRaised: _TypeAlias = SignalRaised  # noqa: Y015
+
+@_typing.final
+class Style(_message.Message):
+    """A way to carry out an order in parts. Absent parts or interval: as usual for the method."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    INTERVAL_NS_FIELD_NUMBER: _builtins.int
+    method: _envelope_pb2.Method.ValueType
+    parts: _builtins.int
+    interval_ns: _builtins.int
+    def __init__(
+        self,
+        *,
+        method: _envelope_pb2.Method.ValueType = ...,
+        parts: _builtins.int | None = ...,
+        interval_ns: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_interval_ns", b"_interval_ns", "_parts", b"_parts", "interval_ns", b"interval_ns", "parts", b"parts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interval_ns", b"_interval_ns", "_parts", b"_parts", "interval_ns", b"interval_ns", "method", b"method", "parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__interval_ns: _TypeAlias = _typing.Literal["interval_ns"]  # noqa: Y015
+    _WhichOneofArgType__interval_ns: _TypeAlias = _typing.Literal["_interval_ns", b"_interval_ns"]  # noqa: Y015
+    _WhichOneofReturnType__parts: _TypeAlias = _typing.Literal["parts"]  # noqa: Y015
+    _WhichOneofArgType__parts: _TypeAlias = _typing.Literal["_parts", b"_parts"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interval_ns) -> _WhichOneofReturnType__interval_ns | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parts) -> _WhichOneofReturnType__parts | None: ...
+
+Global___Style: _TypeAlias = Style  # noqa: Y015
 
 @_typing.final
 class SignalsComplete(_message.Message):
