@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": Command("n1v1_cli.commands.demo", "replay years of BTC and ETH through the whole system, with a report"),
     "backtest": Command("n1v1_cli.commands.backtest", "run strategies over recorded data in this process"),
     "data": Command("n1v1_cli.commands.data", "recorded bars: import, list, verify, show, export"),
+    "venue": Command("n1v1_cli.commands.venue", "an exchange by itself, for any Binance client to trade on"),
     "new": Command("n1v1_cli.commands.new", "the beginning of a strategy of your own, with its tests"),
     "lookahead-analysis": Command("n1v1_cli.commands.lookahead_analysis", "does a strategy know what comes?"),
     "recursive-analysis": Command(
