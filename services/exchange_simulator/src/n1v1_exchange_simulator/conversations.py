@@ -275,8 +275,6 @@ class _Conversation:
             now = time.monotonic()
             if self._asked and now - min(self._asked.values()) >= limits.pong_within_s:
                 return POLICY, "Pong timeout"
-            if self._connection.is_deaf:
-                continue
             payload = str(time.time_ns() // 1_000_000).encode()
             self._asked[payload] = now
             try:
