@@ -102,7 +102,7 @@ def test_a_restart_repeats_the_history_exactly(make_exchange: Any, trade: Callab
     assert restarted.venue.state_hash() == before
     assert restarted.venue.lists("main") == exchange.venue.lists("main")
     assert list(restarted.market.bars("BTC-USD", "4h")) == recent
-    exchange.venue.apply(exchange.source.bars_at(3))
+    exchange.venue.apply_step(exchange.source.bars_at(3))
     restarted.advance(3)
     assert restarted.venue.state_hash() == exchange.venue.state_hash(), "and the future is the same, too"
 

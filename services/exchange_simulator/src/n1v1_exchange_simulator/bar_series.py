@@ -123,7 +123,7 @@ class BarSeries:
 
     def closed(self, interval: str) -> Sequence[BarClosed]:
         """Oldest first. Raises InvalidValue for a length that cannot be made of what is recorded."""
-        return self._series[checked_interval(interval, self.intervals)].closed
+        return tuple(self._series[checked_interval(interval, self.intervals)].closed)
 
     def open_bar(self, interval: str, now_ns: int) -> BarClosed | None:
         """So far; flat at the last close while nothing was traded in it. None before the first trade."""

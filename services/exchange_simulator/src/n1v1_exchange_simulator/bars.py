@@ -255,7 +255,7 @@ class BarVenue:
 
     # --- the market --------------------------------------------------------------------------------------------
 
-    def apply(self, events: Sequence[MarketEvent]) -> Sequence[Report]:
+    def apply_step(self, events: Sequence[MarketEvent]) -> Sequence[Report]:
         """Match everything open against the bars that close at one time."""
         bars = [event for event in events if isinstance(event, BarClosed)]
         if len(bars) < len(events):

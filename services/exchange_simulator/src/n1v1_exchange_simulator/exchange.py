@@ -136,7 +136,7 @@ class Exchange:
 
     def _take_step(self) -> Sequence[Report]:
         self.last_step = self._tape.take()
-        return self._counted(self.venue.apply(self.last_step))
+        return self._counted(self.venue.apply_step(self.last_step))
 
     # --- commands ----------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from contextlib import ExitStack, closing
 
 import structlog
@@ -15,9 +16,13 @@ from n1v1_exchange_simulator.application import install_venue
 from n1v1_exchange_simulator.faults.serving import opened_faults, serving_admin
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
+from n1v1_exchange_simulator.replay.source import Quality
 from n1v1_exchange_simulator.settings import open_journal, recovered_exchange, setup_of
 
 log = structlog.get_logger(__name__)
+
+STEPS_AT_ONCE = 500
+"""Of trades and depth, before clients are heard again: some 20 ms of work."""
 
 
 async def serve(context: ServiceContext) -> None:
@@ -34,7 +39,16 @@ async def serve(context: ServiceContext) -> None:
 
         def add_venue(context: ServiceContext, app: web.Application) -> None:
             mode, metrics = replay.mode, context.metrics
-            install_venue(app, exchange, setup.accounts, mode=mode, metrics=metrics, broken=broken, faults=faults)
+            install_venue(
+                app,
+                exchange,
+                setup.accounts,
+                mode=mode,
+                metrics=metrics,
+                broken=broken,
+                wall_ns=time.time_ns if context.settings.simulator.clock == "wall" else lambda: exchange.clock_ns,
+                faults=faults,
+            )
 
         async with (
             aiohttp_app(add_venue)(context) as port,
@@ -44,7 +58,12 @@ async def serve(context: ServiceContext) -> None:
             context.ready()
             log.info("venue open", step=exchange.step, accounts=len(exchange.venue.accounts()), mode=replay.mode)
             if replay.mode == "scaled":
-                clock = advance_by_the_clock(exchange, speed=replay.speed, clock=SystemClock())
+                clock = advance_by_the_clock(
+                    exchange,
+                    speed=replay.speed,
+                    clock=SystemClock(),
+                    steps_at_once=1 if setup.source.quality is Quality.BARS else STEPS_AT_ONCE,
+                )
                 await context.run_tasks(_until_drained(context, broken), background=(clock,))
             else:
                 await _until_drained(context, broken)

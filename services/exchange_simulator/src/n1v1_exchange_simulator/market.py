@@ -33,7 +33,7 @@ class MarketMemory:
 
     def recent_trades(self, symbol: str) -> Sequence[PublicTrade]:
         self._of(symbol)
-        return self._trades[symbol]
+        return tuple(self._trades[symbol])
 
     def bars(self, symbol: str, timeframe: str) -> Sequence[BarClosed]:
         return self._of(symbol).closed(timeframe)

@@ -19,16 +19,19 @@ from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.exchange import Balances, Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import MarketMemory
-from n1v1_exchange_simulator.replay.bars import BarRecording
+from n1v1_exchange_simulator.matching.rules import Commission, MatchingRules
+from n1v1_exchange_simulator.order_books import OrderBookVenue
+from n1v1_exchange_simulator.replay.opening import open_source
 from n1v1_exchange_simulator.replay.source import Quality, Source
 from n1v1_exchange_simulator.venue import ReplayedVenue
-from n1v1_research.datasets import DEFAULT_DATASET, Dataset, load
+
+Rules = VenueRules | MatchingRules
 
 
 @dataclass(frozen=True, slots=True)
 class VenueSetup:
     source: Source
-    rules: VenueRules
+    rules: Rules
     accounts: tuple[ApiAccount, ...]
     journal_folder: Path
     fsync: bool
@@ -46,9 +49,8 @@ class VenueSetup:
 def setup_of(settings: Settings) -> VenueSetup:
     """Reads the dataset. Raises CannotStart when it or the settings cannot make a venue."""
     try:
-        dataset = _dataset_of(settings)
-        source = BarRecording(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
-        rules = venue_rules(settings, source.instruments[0])
+        source = open_source(settings)
+        rules = _rules_of(settings, source)
         accounts = (_account_of(settings, source), *_more_accounts(settings, source))
     except N1v1Error as error:
         raise CannotStart(str(error)) from error
@@ -77,32 +79,29 @@ def recovered_exchange(setup: VenueSetup, journal: Journal) -> Exchange:
         raise CannotStart(str(error)) from error
 
 
-def exchange_over(source: Source, rules: VenueRules, journal: Journal, opening: Mapping[str, Balances]) -> Exchange:
-    """The venue that suits the quality of the recording, with its market."""
-    venue: ReplayedVenue = BarVenue(source.instruments, rules, opens_ns=source.first_ns)
-    market = MarketMemory(
-        venue.instruments,
-        book=venue.book,
-        recorded=source.timeframe if source.quality is Quality.BARS else None,
-        opens_ns=source.first_ns,
-    )
-    return Exchange(venue, market, source, journal, opening)
+def exchange_over(source: Source, rules: Rules, journal: Journal, opening: Mapping[str, Balances]) -> Exchange:
+    """The venue that the rules are for, with its market."""
+    if isinstance(rules, VenueRules):
+        bars = BarVenue(source.instruments, rules, opens_ns=source.first_ns)
+        return Exchange(bars, _market_of(bars, source, recorded=source.timeframe), source, journal, opening)
+    books = OrderBookVenue(source.instruments, rules, start_ns=source.first_ns)
+    return Exchange(books, _market_of(books, source, recorded=None), source, journal, opening)
 
 
-def _dataset_of(settings: Settings) -> Dataset:
-    wanted = settings.market
-    dataset = load(
-        wanted.dataset or DEFAULT_DATASET,
-        symbols=wanted.symbols,
-        start=wanted.start,
-        end=wanted.end,
-        store=settings.datasets_dir,
+def _market_of(venue: ReplayedVenue, source: Source, *, recorded: str | None) -> MarketMemory:
+    return MarketMemory(venue.instruments, book=venue.book, recorded=recorded, opens_ns=source.first_ns)
+
+
+def _rules_of(settings: Settings, source: Source) -> Rules:
+    over_bars = venue_rules(settings, source.instruments[0])
+    if source.quality is Quality.BARS:
+        return over_bars
+    taker, maker = over_bars.fee_rate_ppb, over_bars.maker_fee_rate_ppb
+    return MatchingRules(
+        taker_fee_ppb=taker,
+        maker_fee_ppb=taker if maker is None else maker,
+        commission=Commission(settings.simulator.commission),
     )
-    if dataset.timeframe != wanted.timeframe:
-        raise CannotStart(
-            f"dataset {dataset.name} has bars of {dataset.timeframe}, but market.timeframe is {wanted.timeframe}"
-        )
-    return dataset
 
 
 def _account_of(settings: Settings, source: Source) -> ApiAccount:

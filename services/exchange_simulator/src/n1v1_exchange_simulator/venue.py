@@ -232,7 +232,7 @@ class OrderReport:
     """One thing that happened to one order, with its totals just after it.
 
     number: counts every report of the venue from 1, the same after a restart. cancel_name: the client's own id for
-    its cancel. balances: the account's assets that may have changed, as they are then.
+    its cancel. previous_name: what an amended order was called before. balances: the account's assets that may have changed, as they are then.
     """
 
     number: int
@@ -248,6 +248,7 @@ class OrderReport:
     prevented: PreventedMatch | None = None
     prevented_lots: int = 0
     cancel_name: str = ""
+    previous_name: str = ""
     expiry: ExpiryReason = ExpiryReason.NONE
     balances: tuple[tuple[str, Balance], ...] = ()
 
@@ -346,7 +347,7 @@ class Venue(Protocol):
 class ReplayedVenue(Venue, Protocol):
     """A venue whose market is recorded: what `Exchange` drives."""
 
-    def apply(self, events: Sequence[MarketEvent]) -> Sequence[Report]:
+    def apply_step(self, events: Sequence[MarketEvent]) -> Sequence[Report]:
         """Let recorded events of one moment happen, move the clock there, and answer what became of orders.
 
         Over bars: all bars that close at that time. Over trades and depth: usually one event.

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from n1v1_common.settings.execution import Execution
 from n1v1_common.settings.risk import AdaptivePolicy, AnomalyDetection, CircuitBreaker, Protections, RiskManagement
 from n1v1_common.settings.section import Fraction, Names, Paths, Section
 
@@ -174,6 +175,11 @@ class SimulatedAccount(Section):
 class Simulator(Section):
     quality: Literal["bars", "trades", "depth"] = "bars"
     """What is replayed. bars: intrabar paths. trades, depth: an order book with price-time priority."""
+    clock: Literal["wall", "market"] = "wall"
+    """What GET time answers and timestamps of requests are checked against. market: the time of the replay, so clients
+    have to synchronise with it."""
+    commission: Literal["received", "quote"] = "received"
+    """Over trades and depth: the asset that pays the fee. received: what the order receives, as on Binance."""
     balances: dict[str, Decimal] = Field(default_factory=dict)
     """What the account of account.id opens with beside account.initial_balance, by asset."""
     accounts: dict[str, SimulatedAccount] = Field(default_factory=dict)
@@ -404,6 +410,7 @@ class Settings(Section):
     protections: Protections = Protections()
     anomaly_detection: AnomalyDetection = AnomalyDetection()
     adaptive_policy: AdaptivePolicy = AdaptivePolicy()
+    execution: Execution = Execution()
     monitoring: Monitoring = Monitoring()
     bus: Bus = Bus()
     postgres: Postgres = Postgres()
