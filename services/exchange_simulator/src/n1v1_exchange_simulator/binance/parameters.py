@@ -8,25 +8,39 @@ from enum import StrEnum
 from typing import Self, TypeVar
 from urllib.parse import parse_qsl
 
+import orjson
+
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.errors import ApiError
+from n1v1_exchange_simulator.binance.time_units import TimeUnit
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _INTEGER = r"^[0-9]{1,20}$"
+CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 
 
 class Parameters:
-    """What a client sent, decoded. Every read is remembered; `finish` complains about what nobody read."""
+    """What a client sent, decoded. Every read is remembered; `finish` complains about what nobody read.
 
-    def __init__(self, sent: Mapping[str, str]) -> None:
+    sent: values as text; over the WebSocket API arrays and numbers as the literal JSON that was written.
+    """
+
+    def __init__(self, sent: Mapping[str, str], unit: TimeUnit = TimeUnit.MILLISECOND) -> None:
+        """unit: what the client wants the times of its answer in."""
+        self.unit = unit
         self._sent = dict(sent)
         self._read: set[str] = set()
 
     @classmethod
-    def of_request(cls, query: str, body: str) -> Self:
+    def of_request(cls, query: str, body: str, unit: TimeUnit = TimeUnit.MILLISECOND) -> Self:
         """From a raw query string and a raw form body; what stands in both is taken from the query."""
-        return cls(_decoded(body) | _decoded(query))
+        return cls(_decoded(body) | _decoded(query), unit)
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """Without counting as read."""
+        return self._sent
 
     def optional(self, name: str) -> str | None:
         self._read.add(name)
@@ -64,6 +78,47 @@ class Parameters:
             raise refusal
         return choices(value)
 
+    def optional_choice(self, name: str, choices: type[_Choice], default: _Choice) -> _Choice:
+        if self.optional(name) is None:
+            return default
+        return self.choice(name, choices, errors.missing(name))
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        value = self.optional(name)
+        if value is None:
+            return default
+        if value.lower() not in ("true", "false"):
+            raise errors.illegal_characters(name, "true or false")
+        return value.lower() == "true"
+
+    def client_id(self, name: str) -> str | None:
+        """A name that a client gave to an order, a list or a cancel."""
+        value = self.optional(name)
+        if value is not None and not re.fullmatch(CLIENT_ID, value):
+            raise errors.illegal_characters(name, CLIENT_ID)
+        return value
+
+    def texts(self, name: str) -> list[str] | None:
+        """A JSON array of texts, such as symbols=["A","B"]."""
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            listed = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            listed = None
+        if not isinstance(listed, list) or not listed or not all(isinstance(each, str) for each in listed):
+            raise errors.illegal_characters(name, '["A","B"]')
+        if len(set(listed)) < len(listed):
+            raise ApiError(-1101, "Duplicate values for a parameter detected.")
+        return listed
+
+    def refuse(self, *names: str) -> None:
+        """Raises ApiError -1106 for what is sent and has no meaning here."""
+        for name in names:
+            if self.optional(name) is not None:
+                raise errors.not_wanted(name)
+
     def ignore(self, *names: str) -> None:
         """Parameters that a client may send and that change nothing here."""
         self._read.update(names)
@@ -76,7 +131,9 @@ class Parameters:
 
 
 def _decoded(form: str) -> dict[str, str]:
-    pairs: Iterable[tuple[str, str]] = parse_qsl(form, keep_blank_values=True)
+    """Bytes that are no UTF-8 become replacement characters, which no parameter may have."""
+    readable = form.encode(errors="surrogateescape").decode(errors="replace")
+    pairs: Iterable[tuple[str, str]] = parse_qsl(readable, keep_blank_values=True)
     decoded: dict[str, str] = {}
     for name, value in pairs:
         if name in decoded:

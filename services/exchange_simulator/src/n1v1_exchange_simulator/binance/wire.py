@@ -11,9 +11,10 @@ from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
 from n1v1.rounding import notional
 from n1v1.simulation.holdings import Balance
-from n1v1.values import Instrument, OrderType, Side, decimal_places
+from n1v1.values import Instrument, OrderType, decimal_places
 from n1v1_exchange_simulator.binance import errors
-from n1v1_exchange_simulator.venue import KnownOrder, NewOrder, Trade
+from n1v1_exchange_simulator.binance.time_units import TimeUnit
+from n1v1_exchange_simulator.venue import NewOrder, Trade
 
 Json = dict[str, Any]
 
@@ -21,7 +22,6 @@ PLACES = 8
 ZERO = "0.00000000"
 NO_LIST = -1
 NANOSECONDS_PER_MS = 1_000_000
-SELF_TRADE_PREVENTION = "NONE"
 
 
 class WireType(StrEnum):
@@ -47,6 +47,7 @@ _WIRE_TYPE = {
 }
 
 PPB_PER_BASIS_POINT = 100_000
+SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
 
 
 def wire_type(order: NewOrder) -> WireType:
@@ -62,10 +63,11 @@ def milliseconds(ns: int) -> int:
 
 
 def decimal_text(units: int, places: int) -> str:
-    """`units` of 10**-places, exactly, with 8 places (more only where the unit is finer). Not negative."""
+    """`units` of 10**-places, exactly, with 8 places (more only where the unit is finer)."""
+    sign, units = ("-", -units) if units < 0 else ("", units)
     whole, fraction = divmod(units, 10**places)
     digits = f"{fraction:0{places}d}" if places else ""
-    return f"{whole}.{digits.ljust(PLACES, '0')}"
+    return f"{sign}{whole}.{digits.ljust(PLACES, '0')}"
 
 
 class Symbols:
@@ -79,7 +81,9 @@ class Symbols:
         return self._texts[symbol]
 
     def named(self, wire_symbol: str) -> Texts:
-        """Raises ApiError -1121 for a symbol that is not traded here."""
+        """Raises ApiError -1121 for a symbol that is not traded here, -1100 for what cannot be one."""
+        if not re.fullmatch(SYMBOL, wire_symbol):
+            raise errors.illegal_characters("symbol", SYMBOL)
         texts = self._by_wire.get(wire_symbol)
         if texts is None:
             raise errors.invalid_symbol()
@@ -112,7 +116,7 @@ class Texts:
 
     def ticks(self, name: str, text: str) -> int:
         """0 when the price is off the grid: the venue's PRICE_FILTER says so in Binance's words."""
-        _check_number(name, text)
+        check_number(name, text)
         try:
             return self.instrument.ticks(text)
         except InvalidValue:
@@ -120,78 +124,33 @@ class Texts:
 
     def lots(self, name: str, text: str) -> int:
         """0 when the quantity is off the grid: the venue's LOT_SIZE says so in Binance's words."""
-        _check_number(name, text)
+        check_number(name, text)
         try:
             return self.instrument.lots(text)
         except InvalidValue:
             return 0
 
-    def order(self, order: KnownOrder) -> Json:
-        """The fields that every answer about an order has."""
-        return {
-            "symbol": self.wire_symbol,
-            "orderId": order.number,
-            "orderListId": order.list_number or NO_LIST,
-            "clientOrderId": order.request.client_order_id,
-            "price": self.price(order.request.limit_ticks),
-            "origQty": self.quantity(order.lots),
-            "executedQty": self.quantity(order.filled_lots),
-            "origQuoteOrderQty": ZERO,
-            "cummulativeQuoteQty": self.cash(order.value_quanta),
-            "status": order.status,
-            "timeInForce": order.request.time_in_force,
-            "type": wire_type(order.request),
-            "side": order.request.side,
-            "workingTime": milliseconds(order.accepted_ns),
-            "selfTradePreventionMode": SELF_TRADE_PREVENTION,
-        } | self._stop(order)
+    def value(self, ticks: int, lots: int) -> str:
+        return self.cash(notional(self.instrument, ticks=ticks, lots=lots))
 
-    def _stop(self, order: KnownOrder) -> Json:
-        """What Binance says of conditional orders only."""
-        found: Json = {}
-        if order.stop_ticks is not None:
-            found["stopPrice"] = self.price(order.stop_ticks)
-        if order.request.trail_ppb is not None:
-            found["trailingDelta"] = order.request.trail_ppb // PPB_PER_BASIS_POINT
-        return found
+    def commission(self, trade: Trade) -> str:
+        match trade.commission_asset:
+            case self.instrument.base:
+                return self.quantity(trade.commission)
+            case self.instrument.quote:
+                return self.cash(trade.commission)
+        return decimal_text(trade.commission, PLACES)
 
-    def queried_order(self, order: KnownOrder) -> Json:
-        queried = {
-            "stopPrice": ZERO,
-            "icebergQty": ZERO,
-            "time": milliseconds(order.accepted_ns),
-            "updateTime": milliseconds(order.updated_ns),
-            "isWorking": order.is_working,
-        }
-        return queried | self.order(order)
-
-    def trade(self, trade: Trade) -> Json:
-        return {
-            "symbol": self.wire_symbol,
-            "id": trade.number,
-            "orderId": trade.order_number,
-            "orderListId": NO_LIST,
-            "price": self.price(trade.ticks),
-            "qty": self.quantity(trade.lots),
-            "quoteQty": self.cash(trade.value_quanta),
-            "commission": self.cash(trade.commission),
-            "commissionAsset": trade.commission_asset,
-            "time": milliseconds(trade.ts_ns),
-            "isBuyer": trade.side is Side.BUY,
-            "isMaker": trade.is_maker,
-            "isBestMatch": True,
-        }
-
-    def kline(self, bar: BarClosed) -> list[int | str]:
+    def kline(self, bar: BarClosed, unit: TimeUnit) -> list[int | str]:
         """A row of GET klines. Recorded bars have no quote volume: it is the volume at the close; no trade count."""
         return [
-            milliseconds(bar.open_ns),
+            unit.of(bar.open_ns),
             self.price(bar.open),
             self.price(bar.high),
             self.price(bar.low),
             self.price(bar.close),
             self.quantity(bar.volume),
-            milliseconds(bar.ts_ns) - 1,
+            unit.end(bar.ts_ns),
             self.quote_volume(bar),
             0,
             ZERO,
@@ -229,58 +188,6 @@ class Texts:
     def quote_volume(self, bar: BarClosed) -> str:
         return self.cash(notional(self.instrument, ticks=bar.close, lots=bar.volume))
 
-    def description(self) -> Json:
-        """One entry of exchangeInfo's symbols. PRICE_FILTER stands first because some clients read filters[0]."""
-        instrument = self.instrument
-        return {
-            "symbol": self.wire_symbol,
-            "status": "TRADING",
-            "baseAsset": instrument.base,
-            "baseAssetPrecision": PLACES,
-            "quoteAsset": instrument.quote,
-            "quotePrecision": PLACES,
-            "quoteAssetPrecision": PLACES,
-            "baseCommissionPrecision": PLACES,
-            "quoteCommissionPrecision": PLACES,
-            "orderTypes": list(WireType),
-            "icebergAllowed": False,
-            "ocoAllowed": True,
-            "otoAllowed": True,
-            "opoAllowed": False,
-            "quoteOrderQtyMarketAllowed": False,
-            "allowTrailingStop": True,
-            "cancelReplaceAllowed": False,
-            "amendAllowed": False,
-            "pegInstructionsAllowed": False,
-            "isSpotTradingAllowed": True,
-            "isMarginTradingAllowed": False,
-            "filters": [self._price_filter(), self._lot_size(), self._notional()],
-            "permissions": [],
-            "permissionSets": [["SPOT"]],
-            "defaultSelfTradePreventionMode": SELF_TRADE_PREVENTION,
-            "allowedSelfTradePreventionModes": [SELF_TRADE_PREVENTION],
-        }
-
-    def _price_filter(self) -> Json:
-        tick = self.price(1)
-        most = self.price(self.instrument.ticks(self.instrument.max_price))
-        return {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": most, "tickSize": tick}
-
-    def _lot_size(self) -> Json:
-        step = self.quantity(self.instrument.step_lots)
-        most = self.quantity(self.instrument.lots(self.instrument.max_quantity))
-        return {"filterType": "LOT_SIZE", "minQty": step, "maxQty": most, "stepSize": step}
-
-    def _notional(self) -> Json:
-        return {
-            "filterType": "NOTIONAL",
-            "minNotional": self.cash(self.instrument.min_notional),
-            "applyMinToMarket": True,
-            "maxNotional": "9000000.00000000",
-            "applyMaxToMarket": False,
-            "avgPriceMins": 0,
-        }
-
 
 def balance_rows(balances: Mapping[str, Balance], places: Mapping[str, int]) -> list[Json]:
     """places: digits behind the point of each asset's unit."""
@@ -302,7 +209,8 @@ def asset_places(instruments: Iterable[Instrument]) -> dict[str, int]:
     return places
 
 
-def _check_number(name: str, text: str) -> None:
+def check_number(name: str, text: str) -> None:
+    """Raises ApiError for what is no plain decimal number, or has digits beyond the eighth place."""
     if not re.fullmatch(_NUMBER, text):
         raise errors.illegal_characters(name, _NUMBER)
     _, _, fraction = text.partition(".")
