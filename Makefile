@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test integration demo up down proto proto-check bench bench-peers clean
+.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: setup  ## every test that needs no Docker
 
 integration: setup  ## only the tests with real servers, processes and containers
 	$(BIN)/pytest -m "servers or stack or containers" $(ARGS)
+
+test-clients: setup  ## clients that are not ours against `n1v1 venue`, in environments of their own (ARGS=cryptofeed)
+	$(BIN)/python tests/clients/run.py $(ARGS)
 
 demo: setup  ## replay BTC and ETH through the whole system (FULL=1: 2016 to 2022)
 	$(BIN)/n1v1 demo $(if $(FULL),--full)
