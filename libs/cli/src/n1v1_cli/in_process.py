@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from n1v1_common.settings.core import instances_of, policy_of
+from n1v1_common.settings.core import instances_of, policy_of, styles_of
 from n1v1_research.backtest.configuration import Configuration
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def configuration_of(settings: Settings, dataset: Dataset) -> Configuration:
         venue=settings.venue,
         risk_managers=settings.risk_management.plugins,
         anomaly_detectors=settings.anomaly_detection.plugins,
+        styles=styles_of(settings),
     )
 
 

@@ -18,6 +18,8 @@ def print_run(result: RunResult, written: Sequence[Path]) -> None:
     print_table(("Metric", "Value"), [*_headline(result), *_more(result), *_refusals(result)], numbers=("Value",))
     if result.sensitivity:
         _print_sensitivity(result)
+    if "Engine" in result.rules:
+        print(f"Engine    {result.rules['Engine']}")
     print(f"Run hash  {result.hash}")
     print(f"{result.bars:,} bars in {result.timing.seconds:.2f} s, {result.bars_per_s:,.0f} bars/s")
     report = [path for path in written if path.name == "report.html"]

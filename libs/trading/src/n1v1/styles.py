@@ -6,8 +6,10 @@ A strategy wishes a `Style`, or the settings name one (`StyleRules`). Risk appro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from n1v1.errors import InvalidValue, nearest
@@ -96,7 +98,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StyleRules:
-    """What the settings say. Amounts in quanta of the quote currency.
+    """What the settings say. Amounts in quote currency.
 
     default, by_instance: styles of entries that wish none. large_value: only of entries worth at least that.
     split_value: the most that a part of SPLIT is worth, as long as the number of parts allows it.
@@ -108,8 +110,8 @@ class StyleRules:
 
     default: Style | None = None
     by_instance: Mapping[str, Style] = field(default_factory=dict)
-    large_value: int = 0
-    split_value: int = 0
+    large_value: Decimal = Decimal(10_000)
+    split_value: Decimal = Decimal(5_000)
     for_exits: bool = False
     watches_market: bool = False
     price_atr_ppb: int = 500_000_000
@@ -120,7 +122,7 @@ class StyleRules:
         """Whether orders are carried out in parts only where a strategy wishes it."""
         return self.default is None and not self.by_instance
 
-    def style(self, instance: str, wished: Style | None, *, value: int, is_entry: bool) -> Style | None:
+    def style(self, instance: str, wished: Style | None, *, value: Decimal, is_entry: bool) -> Style | None:
         """How an order that a strategy asked for is carried out; None: at once and whole."""
         if wished is not None:
             return wished
@@ -147,8 +149,8 @@ def plan_of(style: Style, rules: StyleRules, instrument: Instrument, *, lots: in
     usual = USUAL[style.method]
     least = instrument.min_notional + instrument.min_notional // 4
     parts = style.parts or usual.parts
-    if style.method is Method.SPLIT and rules.split_value:
-        parts = min(parts, -(-value // rules.split_value))
+    if style.method is Method.SPLIT:
+        parts = min(parts, math.ceil(instrument.cash(value) / rules.split_value))
     least_lots = -(-lots * least // value) if value else 0
     least_lots = max(instrument.step_lots, -(-least_lots // instrument.step_lots) * instrument.step_lots)
     if style.method is not Method.ADAPTIVE:

@@ -342,6 +342,7 @@ OPTIONAL = {
     RefusalReason.MARKET_ANOMALY,
     RefusalReason.KILL_SWITCH,
     RefusalReason.VETOED,
+    RefusalReason.ORDER_IMPOSSIBLE,
 }
 """Reasons of what this policy has switched off; each is reached in the tests of its own rule."""
 

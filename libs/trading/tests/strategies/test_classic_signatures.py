@@ -277,7 +277,7 @@ class TestTradingSignals:
             ({"stop_loss": 210}, "stop_price 210.0 is on the wrong side of the close 200.0"),
             ({"take_profit": 190}, "target_price 190.0 is on the wrong side of the close 200.0"),
             ({"order_type": "limit"}, "a limit order needs a price"),
-            ({"order_type": "iceberg"}, "order_type: expected market or limit, got 'iceberg'"),
+            ({"order_type": "iceberg"}, "order_type: expected market, limit, stop, stop_limit; got 'iceberg'"),
             ({"trailing_stop": 2}, "trailing_stop: expected a share of the price between 0 and 1, got 2"),
             (
                 {"trailing_stop": {"pct": 2}},

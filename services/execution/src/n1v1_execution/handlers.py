@@ -92,7 +92,7 @@ class ExecutionHandler:
         return outcome.events
 
     async def _news_of(self, order: Order) -> Sequence[VenueReport]:
-        if order.state is OrderState.WAITING:  # it was never sent
+        if not order.state.is_at_venue:  # it was never sent
             return ()
         reports = await self._ask(order)
         if not reports:
@@ -254,7 +254,7 @@ class ExecutionHandler:
     def open_causes(self) -> Collection[str]:
         """What is said next of an open order follows from its submission; of one that waits, from its approval."""
         return {
-            order.approval_id if order.state is OrderState.WAITING else f"submitted:{order.order_id}"
+            order.approval_id if order.state is OrderState.WAITING else f"submitted:{order.public_id}"
             for order in self._stage.open_orders
         }
 

@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from n1v1.execution.stage import Execution
-from n1v1.pipeline import HEARS
+from n1v1.pipeline import execution_hears
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
+from n1v1_common.settings.core import styles_of
 from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.state.breaker import BreakerFlags
@@ -22,7 +23,8 @@ MIGRATIONS = Path(str(files("n1v1_execution") / "migrations"))
 async def work(context: ServiceContext) -> None:
     settings = context.settings
     exchange, instruments = settings.exchange, instruments_of(settings)
-    stage = Execution(account=settings.account.id, venue=settings.venue)
+    rules = styles_of(settings)
+    stage = Execution(account=settings.account.id, venue=settings.venue, rules=rules)
     async with (
         opened_bus(context) as bus,
         opened_schema(context, [MIGRATIONS]) as pool,
@@ -43,7 +45,7 @@ async def work(context: ServiceContext) -> None:
             journal=Journal(pool, bus),
             codec=codec_of(settings),
             handler=handler,
-            hears=HEARS["execution"],
+            hears=execution_hears(rules),
             contexts=TraceContexts(context.tracing),
             metrics=context.metrics,
             initial=stage.snapshot(),

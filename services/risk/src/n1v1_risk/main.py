@@ -7,7 +7,7 @@ from n1v1.risk.plugins import anomaly_detectors, risk_managers
 from n1v1.risk.stage import Risk
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
-from n1v1_common.settings.core import policy_of
+from n1v1_common.settings.core import policy_of, styles_of
 from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.state.breaker import BreakerFlags
@@ -24,6 +24,7 @@ async def work(context: ServiceContext) -> None:
         signal_partitions=settings.signals.partitions,
         managers=risk_managers(settings.risk_management.plugins),
         detectors=anomaly_detectors(settings.anomaly_detection.plugins),
+        styles=styles_of(settings),
     )
     async with opened_bus(context) as bus, opened_schema(context, ()) as pool, opened_hot_state(context) as state:
         flags = BreakerFlags(state)

@@ -73,7 +73,6 @@ NO_MEANING_YET: dict[Key, str] = {
     ("ensemble",): "strategies.active_strategies",
     ("market_regime",): "strategies.strategy_config",
     ("predictive_models",): "strategies.strategy_config",
-    ("execution",): "exchange.recv_window_ms",
     ("optimization",): "strategies.strategy_config",
     ("portfolio",): "account.initial_balance",
     ("notifications",): "monitoring.alerting_enabled",

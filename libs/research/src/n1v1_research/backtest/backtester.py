@@ -96,7 +96,7 @@ class Backtester:
             records=played.records,
             timing=timing,
             title=self._title,
-            rules=in_words(self.configuration.rules, self.dataset.instruments),
+            rules=in_words(self.configuration.rules, self.dataset.instruments) | _engine_in_words(played),
             configuration=self.configuration.as_json(),
             purposes=played.purposes,
             decided=played.decided,
@@ -113,6 +113,10 @@ class Backtester:
                 at_cost = self._result(played, result.timing)
             runs.append(CostRun.of(factor, at_cost))
         return runs
+
+
+def _engine_in_words(played: Played) -> dict[str, str]:
+    return {"Engine": played.instead} if played.instead else {}
 
 
 def _title(configuration: Configuration, dataset: Dataset) -> str:

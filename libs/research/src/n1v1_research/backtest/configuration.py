@@ -18,6 +18,7 @@ from n1v1.simulation.venue import VenueRules
 from n1v1.strategies import registry
 from n1v1.strategies.base import Strategy
 from n1v1.strategies.plain import PythonStrategy
+from n1v1.styles import NO_RULES, StyleRules
 from n1v1_research.results.document import hash_of
 
 
@@ -26,6 +27,7 @@ class Configuration:
     """Equal configurations over equal data are equal runs, in every engine.
 
     initial_cash: in quanta of the quote currency. venue: its name, as it stands in orders.
+    styles: how orders are carried out.
     risk_managers, anomaly_detectors: names of plug-ins in the order in which they are asked, see n1v1.risk.plugins.
     """
 
@@ -37,6 +39,7 @@ class Configuration:
     venue: str = "simulator"
     risk_managers: tuple[str, ...] = ()
     anomaly_detectors: tuple[str, ...] = ()
+    styles: StyleRules = NO_RULES
 
     def as_json(self) -> dict[str, Any]:
         """Everything that decides the run, as plain values; nothing of where files lie or servers listen.
@@ -50,7 +53,7 @@ class Configuration:
             "risk": _plain(self.policy),
             "plugins": _plain({"risk_managers": self.risk_managers, "anomaly_detectors": self.anomaly_detectors}),
             "venue": {"name": self.venue, "rules": _plain(self.rules)},
-        }
+        } | ({} if self.styles == NO_RULES else {"execution": _plain(self.styles)})
 
     @property
     def hash(self) -> str:

@@ -23,11 +23,13 @@ class Played:
     """What an engine leaves: the records, and beside them what orders were for and what assumptions decided.
 
     purposes: by order id; where one is missing it is read from the records. decided: as the venue counts it.
+    instead: why another engine than the one that was asked for has run, as a sentence; empty when none has.
     """
 
     records: RunRecords
     purposes: Mapping[str, Purpose] = field(default_factory=dict)
     decided: Mapping[str, AssumptionCount] = field(default_factory=dict)
+    instead: str = ""
 
 
 class Engine(Protocol):

@@ -70,9 +70,10 @@ class _Assembled:
                 policy=configuration.policy,
                 managers=risk_managers(configuration.risk_managers),
                 detectors=anomaly_detectors(configuration.anomaly_detectors),
+                styles=configuration.styles,
                 explains=explains,
             ),
-            execution=Execution(account=account, venue=configuration.venue),
+            execution=Execution(account=account, venue=configuration.venue, rules=configuration.styles),
             portfolio=Portfolio(account=account, instruments=instruments, initial_cash=cash),
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from n1v1.signals.stage import Instance
 from n1v1.simulation.assumptions import DECIDED_BY, Assumption, AssumptionCount
 from n1v1.strategies import registry
 from n1v1.strategies.base import Strategy
+from n1v1.styles import StyleRules
 from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.backtest.engines import Played, Progress
 from n1v1_research.datasets import Dataset
@@ -31,10 +33,18 @@ Records = NDArray[np.void]
 
 
 def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> Played:
-    """Raises StrategyError when a strategy raises, InvalidValue for plug-ins, which it cannot run."""
+    """Raises StrategyError when a strategy raises, InvalidValue for plug-ins, which it cannot run.
+
+    Orders that are not sent at once and whole, or have a trigger or a time in force of their own, are left to the
+    pipeline.
+    """
     _refuse_plugins(configuration)
+    if why := unplayable_styles(configuration.styles):
+        return _by_the_pipeline(configuration, dataset, progress, why)
     market = Market.of(dataset)
     collected = collect(configuration, dataset, market)
+    if why := unplayable_wishes(collected.wishes):
+        return _by_the_pipeline(configuration, dataset, progress, why)
     signals, told = collected.in_order()
     history = simulate(
         market,
@@ -51,6 +61,24 @@ def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> 
         purposes={name: PURPOSES[purpose] for name, purpose in zip(names, history.sent["purpose"], strict=True)},
         decided=decided(history),
     )
+
+
+def _by_the_pipeline(configuration: Configuration, dataset: Dataset, progress: Progress, why: str) -> Played:
+    from n1v1_research.backtest import pipeline  # here, because few runs need it
+
+    return replace(pipeline.play(configuration, dataset, progress), instead=f"{why}, so the pipeline engine has run")
+
+
+def unplayable_styles(styles: StyleRules) -> str:
+    """Why the compiled engine cannot play orders like that; empty when it can."""
+    return "" if styles.always_whole else "the settings of execution divide orders into parts"
+
+
+def unplayable_wishes(wishes: Iterable[Wish]) -> str:
+    """The same for what strategies wish."""
+    if all(wish.is_plain for wish in wishes):
+        return ""
+    return "a strategy wishes a trigger, a time in force, post-only or an execution in parts"
 
 
 def _refuse_plugins(configuration: Configuration) -> None:

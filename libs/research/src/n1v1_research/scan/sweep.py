@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from n1v1.errors import StrategyError
+from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import NO_WISH, Wish
 from n1v1.performance import periods_per_year
 from n1v1.risk.limits import WISH
@@ -21,6 +21,7 @@ from n1v1.risk.records import wish_record
 from n1v1.simulation.venue import VenueRules
 from n1v1.strategies.base import EXIT, LONG, SHORT, Strategy
 from n1v1_research.compiled.records import records_of
+from n1v1_research.scan.engine import unplayable_wishes
 from n1v1_research.scan.layouts import DECISION_MADE, RESULT, SIGNAL
 from n1v1_research.scan.market import Market
 from n1v1_research.scan.signals import LANES, columns_of, lanes_pass, signal_records, signals_of
@@ -66,6 +67,8 @@ def sweep(
     StrategyError when a strategy answers something that is no signal.
     """
     sets = [strategy.parameters(given) for given in parameters]
+    if why := unplayable_wishes(strategy.wish(params) for params in sets):
+        raise InvalidValue(f"{strategy.key}: {why}, which a sweep cannot play")
     batches = [sets[first : first + LANES] for first in range(0, len(sets), LANES)]
     threads = workers or os.cpu_count() or 1
     simulation = Simulation(market, policy=policy, rules=rules, cash=cash)

@@ -573,10 +573,11 @@ class Risk:
         if wish.style is None and (rules.always_whole or decision.trigger_ticks):
             return None
         is_entry = purpose is Purpose.ENTRY
-        style = rules.style(cause.instance, wish.style, value=decision.value, is_entry=is_entry)
+        instrument = self._instruments[cause.symbol]
+        style = rules.style(cause.instance, wish.style, value=instrument.cash(decision.value), is_entry=is_entry)
         if style is None:
             return None
-        return plan_of(style, rules, self._instruments[cause.symbol], lots=decision.lots, value=decision.value)
+        return plan_of(style, rules, instrument, lots=decision.lots, value=decision.value)
 
     def _give_up_parts(self, symbol: str) -> None:
         """Forget an order that is carried out in parts: execution takes back what is left of it for the closing."""

@@ -123,7 +123,8 @@ class Strategy:
         """How every entry should be made. The parameters position_size, stop_loss_pct and take_profit_pct say it."""
         named = {"fraction_ppb": "position_size", "stop_ppb": "stop_loss_pct", "target_ppb": "take_profit_pct"}
         given = {field: getattr(params, name, 0.0) for field, name in named.items()}
-        return Wish(**{field: nearest_ppb(value) for field, value in given.items() if value})
+        wished: dict[str, Any] = {field: nearest_ppb(value) for field, value in given.items() if value}
+        return Wish(**wished)
 
     @classmethod
     def parameters(cls, given: Mapping[str, Any]) -> Any:

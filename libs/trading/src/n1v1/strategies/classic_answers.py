@@ -25,7 +25,9 @@ _ACTIONS = {
 _KEYS = (
     *("symbol", "action", "strength", "reason", "position_size", "order_type", "price"),
     *("stop_loss", "take_profit", "trailing_stop", "current_price", "timestamp", "metadata"),
+    *("stop_price", "time_in_force", "post_only", "execution"),
 )
+_KINDS = ("market", "limit", "stop", "stop_limit")
 _TRAILS = ("percentage", "price", "distance")
 
 
@@ -134,8 +136,10 @@ def _wish(
     action: Action, entry: Mapping[str, Any], size: Mapping[str, Any], close: float, instrument: Instrument
 ) -> Wish:
     """size: the argument of `wish_of` that says how large."""
+    execution = entry.get("execution")
     if action is Action.CLOSE:
-        return Wish(fraction_ppb=wish_of(side=1, close=close, instrument=instrument, **size).fraction_ppb)
+        wished = wish_of(side=1, close=close, instrument=instrument, **size, execution=execution)
+        return Wish(fraction_ppb=wished.fraction_ppb, style=wished.style)
     side = 1 if action is Action.BUY else -1
     return wish_of(
         side=side,
@@ -146,19 +150,37 @@ def _wish(
         target_price=_price(entry, "take_profit"),
         trail=_trail(entry.get("trailing_stop"), close, side),
         limit=_limit(entry),
+        trigger=_trigger(entry),
+        time_in_force=entry.get("time_in_force"),
+        post_only=bool(entry.get("post_only")),
+        execution=execution,
     )
 
 
 def _limit(entry: Mapping[str, Any]) -> Any:
+    kind = _kind(entry)
+    if kind not in ("limit", "stop_limit"):
+        return None
+    if entry.get("price") is None:
+        raise StrategyError(f"a {kind.replace('_', '-')} order needs a price")
+    return entry["price"]
+
+
+def _trigger(entry: Mapping[str, Any]) -> Any:
+    kind = _kind(entry)
+    if kind not in ("stop", "stop_limit"):
+        return None
+    if entry.get("stop_price") is None:
+        raise StrategyError(f"a {kind.replace('_', '-')} order needs a stop_price")
+    return entry["stop_price"]
+
+
+def _kind(entry: Mapping[str, Any]) -> str:
     order_type = entry.get("order_type")
     kind = str(getattr(order_type, "value", order_type) or "market").lower()
-    if kind == "market":
-        return None
-    if kind != "limit":
-        raise StrategyError(f"order_type: expected market or limit, got {order_type!r}")
-    if entry.get("price") is None:
-        raise StrategyError("a limit order needs a price")
-    return entry["price"]
+    if kind not in _KINDS:
+        raise StrategyError(f"order_type: expected {', '.join(_KINDS)}; got {order_type!r}{nearest(kind, _KINDS)}")
+    return kind
 
 
 def _trail(given: Any, close: float, side: int) -> float | None:

@@ -30,10 +30,11 @@ from n1v1.strategies.bar import Bar
 from n1v1.strategies.base import NOTHING, Bound, Explanation, Verdict, load_state, save_state, typed_parameter
 from n1v1.strategies.saving import restored, saved
 from n1v1.strategies.streaming import Indicator
-from n1v1.strategies.wishes import Number, wish_of
+from n1v1.strategies.wishes import Number, wish_of, wished_style
+from n1v1.styles import Style, style_of
 from n1v1.values import Instrument, decimal_places
 
-__all__ = ["Bar", "Bound", "PythonRunner", "PythonStrategy", "Signal", "buy", "close", "sell"]
+__all__ = ["Bar", "Bound", "PythonRunner", "PythonStrategy", "Signal", "buy", "close", "sell", "style_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class Signal:
     stop_price: float | None = None
     target_price: float | None = None
     limit: Number | None = None
+    trigger: Number | None = None
+    time_in_force: str | None = None
+    post_only: bool = False
+    execution: str | Style | None = None
 
     def __post_init__(self) -> None:
         if not self.reason:
@@ -81,17 +86,28 @@ def buy(
     stop_price: float | None = None,
     target_price: float | None = None,
     limit: Number | None = None,
+    trigger: Number | None = None,
+    time_in_force: str | None = None,
+    post_only: bool = False,
+    execution: str | Style | None = None,
 ) -> Signal:
     """Be long. Whatever is left open, the risk policy decides.
 
     strength: 0 to 1. size: share of equity; or value: in quote currency; or quantity: in base currency.
     stop, target, trail: distances of the protective orders from this bar's close, as shares of it (0.03 is 3 %); or
     stop_price, target_price: where they are. limit: the worst price to enter at; without it a market order.
+    trigger: enter there, once the price has come so far (a stop order; with a limit a stop-limit order).
+    time_in_force: GTC, IOC, FOK or GTD, of an entry with a limit or a trigger. post_only: never take.
+    execution: twap, vwap, dca, split or adaptive, or what `style_of` makes of one; see docs/execution.md.
     Raises InvalidValue for what cannot be meant.
     """
     return Signal(
         *(Action.BUY, reason, strength, size, value, quantity),
         *(stop, target, trail, stop_price, target_price, limit),
+        trigger=trigger,
+        time_in_force=time_in_force,
+        post_only=post_only,
+        execution=execution,
     )
 
 
@@ -108,17 +124,25 @@ def sell(
     stop_price: float | None = None,
     target_price: float | None = None,
     limit: Number | None = None,
+    trigger: Number | None = None,
+    time_in_force: str | None = None,
+    post_only: bool = False,
+    execution: str | Style | None = None,
 ) -> Signal:
     """Be out of a long position, or short where that is allowed. The rest is as in `buy`."""
     return Signal(
         *(Action.SELL, reason, strength, size, value, quantity),
         *(stop, target, trail, stop_price, target_price, limit),
+        trigger=trigger,
+        time_in_force=time_in_force,
+        post_only=post_only,
+        execution=execution,
     )
 
 
-def close(reason: str) -> Signal:
-    """Have no position."""
-    return Signal(Action.CLOSE, reason)
+def close(reason: str, *, execution: str | Style | None = None) -> Signal:
+    """Have no position. execution: as in `buy`."""
+    return Signal(Action.CLOSE, reason, execution=execution)
 
 
 class PythonStrategy:
@@ -293,7 +317,7 @@ def _verdict(signal: Any, bar: Bar, instrument: Instrument) -> Verdict:
 
 def _wish(signal: Signal, bar: Bar, instrument: Instrument) -> Wish:
     if signal.action is Action.CLOSE:
-        return NO_WISH
+        return NO_WISH if signal.execution is None else Wish(style=wished_style(signal.execution))
     return wish_of(
         side=-1 if signal.action is Action.SELL else 1,
         close=bar.close,
@@ -307,4 +331,8 @@ def _wish(signal: Signal, bar: Bar, instrument: Instrument) -> Wish:
         stop_price=signal.stop_price,
         target_price=signal.target_price,
         limit=signal.limit,
+        trigger=signal.trigger,
+        time_in_force=signal.time_in_force,
+        post_only=signal.post_only,
+        execution=signal.execution,
     )
