@@ -13,6 +13,7 @@ from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.binance.channels import Channel, Form
 from n1v1_exchange_simulator.binance.depth_diffs import DepthDiff
+from n1v1_exchange_simulator.binance.statistics import best_prices
 from n1v1_exchange_simulator.binance.stream_events import (
     aggregate_trade_event,
     average_price_event,
@@ -123,7 +124,7 @@ class MarketPublisher:
                     books[event.symbol] = None
                     self._note_depth(event)
                 case BarClosed():
-                    bars[event.symbol] = None
+                    bars[event.symbol] = books[event.symbol] = None
         for symbol in books:
             self._push_best_prices(symbol)
         for symbol in bars:
@@ -176,13 +177,13 @@ class MarketPublisher:
                 heard.diff.add(event)
 
     def _push_best_prices(self, symbol: str) -> None:
-        """Only when a best price or the quantity there has changed."""
+        """Only when a best price or the quantity there has changed. Bars have no book: there it is the last price."""
         for heard in self._kind(symbol, StreamKind.BOOK_TICKER):
-            book = self._market.book(symbol, 1)
-            best = (book.bids, book.asks)
+            book, texts = self._market.book(symbol, 1), self._symbols.of(symbol)
+            best = best_prices(book, self._market.last_ticks(symbol), texts)
             if best != heard.last:
                 heard.last = best
-                heard.channel.push_same(book_ticker_event(book, self._symbols.of(symbol)))
+                heard.channel.push_same(book_ticker_event(book.last_id, best))
 
     def _push_depth(self, heard: _Heard) -> None:
         stream, texts = heard.channel.stream, self._symbols.of(heard.channel.stream.symbol)

@@ -123,16 +123,10 @@ def average_price_event(average: Mapping[str, object], texts: Texts, unit: TimeU
     }
 
 
-def book_ticker_event(book: DepthSnapshot, texts: Texts) -> Json:
-    """It has neither type nor time: clients know it by its a and b."""
-    bid, ask = _best(book.bids), _best(book.asks)
-    return {
-        "u": book.last_id,
-        "s": texts.wire_symbol,
-        "b": texts.price(bid[0]),
-        "B": texts.quantity(bid[1]),
-        "a": texts.price(ask[0]),
-        "A": texts.quantity(ask[1]),
+def book_ticker_event(last_id: int, best: Mapping[str, object]) -> Json:
+    """best: as GET ticker/bookTicker answers. It has neither type nor time: clients know it by its a and b."""
+    return {"u": last_id, "s": best["symbol"]} | {
+        short: best[long] for long, short in _DAY_FIELDS.items() if short in "bBaA"
     }
 
 
@@ -150,10 +144,6 @@ def depth_event(change: DepthChange, texts: Texts, unit: TimeUnit) -> Json:
         "b": _rows(change.bids, texts),
         "a": _rows(change.asks, texts),
     }
-
-
-def _best(levels: tuple[Level, ...]) -> Level:
-    return levels[0] if levels else (0, 0)
 
 
 def _rows(levels: Iterable[Level], texts: Texts) -> list[tuple[str, str]]:

@@ -1,219 +1,177 @@
-"""The WebSocket API, as far as the user data stream needs it: who subscribes hears of its orders and balances."""
+"""Who hears of an account: what happened is encoded once for everybody who listens in the same form.
+
+The order of an event and of the answer to the command that it comes from is not told by Binance: it is a setting. The
+events of one account are in order, whatever it says.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Protocol
 
 import orjson
-from aiohttp import web
 
-from n1v1_exchange_simulator.binance.errors import ApiError
-from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
-from n1v1_exchange_simulator.binance.wire import (
-    NO_LIST,
-    ZERO,
-    Json,
-    Symbols,
-    Texts,
-    asset_places,
-    decimal_text,
-    milliseconds,
-    wire_type,
-)
-from n1v1_exchange_simulator.exchange import Exchange
-from n1v1_exchange_simulator.venue import KnownOrder, OrderReport, Report, Trade
-from n1v1_exchange_simulator.websocket import Outbox, converse
+from n1v1_exchange_simulator.binance.channels import Form
+from n1v1_exchange_simulator.binance.time_units import TimeUnit
+from n1v1_exchange_simulator.binance.user_events import UserEvents
+from n1v1_exchange_simulator.conversations import Connection, text_frame
+from n1v1_exchange_simulator.venue import Report
 
-NO_TRADE = -1
+
+class EventOrder(StrEnum):
+    EVENT_FIRST = "event_first"
+    ANSWER_FIRST = "answer_first"
+    JITTERED = "jittered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTiming:
+    """longest_s: how late a jittered event is at most; the lateness of each follows from the seed."""
+
+    order: EventOrder = EventOrder.EVENT_FIRST
+    longest_s: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """opening, closing: what stands around an event on its connection, such as its subscription's number."""
+
+    connection: Connection
+    unit: TimeUnit
+    opening: bytes = b""
+    closing: bytes = b""
+
+    def hear(self, event: bytes) -> None:
+        self.connection.send(text_frame(self.opening + event + self.closing))
+
+
+Delivery = Callable[[], None]
+
+
+class Postman(Protocol):
+    """Delivers what one account hears, in order."""
+
+    def take(self, delivery: Delivery) -> None: ...
 
 
 class UserStreams:
-    def __init__(
-        self, exchange: Exchange, symbols: Symbols, authentication: Authentication, wall_ns: WallClock
-    ) -> None:
-        self._exchange = exchange
-        self._symbols = symbols
-        self._authentication = authentication
-        self._wall_ns = wall_ns
-        self._places = asset_places(exchange.instruments)
-        self._sessions: list[Session] = []
+    def __init__(self, events: UserEvents, timing: EventTiming) -> None:
+        self._events = events
+        self._timing = timing
+        self._listeners: dict[str, dict[Listener, None]] = {}
+        self._postmen: dict[str, Postman] = {}
 
     @property
     def audience(self) -> int:
         """User data streams that somebody hears."""
-        return sum(len(session.subscriptions) for session in self._sessions)
+        return sum(map(len, self._listeners.values()))
 
-    def publish(self, happened: Report) -> None:
-        if not isinstance(happened, OrderReport):
+    def join(self, account: str, listener: Listener) -> None:
+        self._listeners.setdefault(account, {})[listener] = None
+        listener.connection.accounts.add(account)
+
+    def leave(self, account: str, listener: Listener) -> None:
+        self._listeners[account].pop(listener, None)
+        listener.connection.accounts.discard(account)
+
+    def publish(self, report: Report) -> None:
+        """Encoded now, because orders live on; delivered when the setting says."""
+        listeners = self._listeners.get(report.account)
+        if not listeners:
             return
-        sessions = [session for session in self._sessions if happened.account in session.subscriptions]
-        if not sessions:
-            return
-        for event in (self._execution_report(happened), self._account_position(happened)):
-            for session in sessions:
-                session.push(happened.account, event)
+        encoded: dict[TimeUnit, list[bytes]] = {}
+        for listener in listeners:
+            if listener.unit not in encoded:
+                encoded[listener.unit] = [orjson.dumps(event) for event in self._events.of(report, listener.unit)]
+        heard = list(listeners)
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        opened: list[Session] = []
+        def deliver() -> None:
+            for listener in heard:
+                for event in encoded[listener.unit]:
+                    listener.hear(event)
+                listener.connection.flush()
 
-        def begin(outbox: Outbox) -> Callable[[str], str]:
-            session = Session(outbox, self._authentication, self._wall_ns)
-            self._sessions.append(session)
-            opened.append(session)
-            return session.answer
+        self._postman_of(report.account).take(deliver)
 
-        try:
-            return await converse(request, begin)
-        finally:
-            for session in opened:
-                self._sessions.remove(session)
-
-    def _execution_report(self, happened: OrderReport) -> Json:
-        order = happened.order
-        texts = self._symbols.of(order.request.symbol)
-        event = _order_fields(order, texts) | {
-            "E": milliseconds(happened.ts_ns),
-            "T": milliseconds(happened.ts_ns),
-            "I": happened.number,
-            "x": happened.kind,
-            "X": happened.status,
-            "z": texts.quantity(happened.filled_lots),
-            "Z": texts.cash(happened.value_quanta),
-        }
-        if happened.trade is not None:
-            return event | _fill_fields(happened.trade, texts)
-        return event | ({"X": "NEW", "w": True} if happened.kind == "NEW" else {})
-
-    def _account_position(self, happened: OrderReport) -> Json:
-        """Absolute balances of the two assets that the report may have changed."""
-        ts_ms = milliseconds(happened.ts_ns)
-        rows = [
-            {
-                "a": asset,
-                "f": decimal_text(balance.free, self._places[asset]),
-                "l": decimal_text(balance.locked, self._places[asset]),
-            }
-            for asset, balance in happened.balances
-        ]
-        return {"e": "outboundAccountPosition", "E": ts_ms, "u": ts_ms, "B": rows}
+    def _postman_of(self, account: str) -> Postman:
+        if account not in self._postmen:
+            self._postmen[account] = _postman(self._timing, account)
+        return self._postmen[account]
 
 
-class Session:
-    """One WebSocket API connection and the accounts whose events it hears, by subscription id."""
-
-    def __init__(self, outbox: Outbox, authentication: Authentication, wall_ns: WallClock) -> None:
-        self.subscriptions: dict[str, int] = {}
-        self._outbox = outbox
-        self._authentication = authentication
-        self._wall_ns = wall_ns
-        self._next_id = 0
-
-    def push(self, account: str, event: Json) -> None:
-        self._outbox.put(_encoded({"subscriptionId": self.subscriptions[account], "event": event}))
-
-    def answer(self, text: str) -> str:
-        request_id = None
-        try:
-            request = _parsed(text)
-            request_id = request.get("id")
-            result = self._call(str(request.get("method")), _literal_params(text))
-        except ApiError as refused:
-            error = {"code": refused.code, "msg": refused.msg}
-            return _encoded({"id": request_id, "status": refused.status, "error": error})
-        return _encoded({"id": request_id, "status": 200, "result": result})
-
-    def _call(self, method: str, params: Mapping[str, str]) -> Json:
-        match method.removeprefix("v3/"):
-            case "ping":
-                return {}
-            case "time":
-                return {"serverTime": milliseconds(self._wall_ns())}
-            case "userDataStream.subscribe.signature":
-                return {"subscriptionId": self._subscribe(params)}
-            case "userDataStream.unsubscribe":
-                return self._unsubscribe()
-        raise ApiError(-1000, f"This venue has no method {method!r}.")
-
-    def _subscribe(self, params: Mapping[str, str]) -> int:
-        account, _ = self._authentication.of_call(params)
-        if account.name in self.subscriptions:
-            raise ApiError(-2035, "User data stream subscription already active.")
-        self.subscriptions[account.name] = self._next_id
-        self._next_id += 1
-        return self.subscriptions[account.name]
-
-    def _unsubscribe(self) -> Json:
-        self.subscriptions.clear()
-        return {}
+def _postman(timing: EventTiming, account: str) -> Postman:
+    match timing.order:
+        case EventOrder.EVENT_FIRST:
+            return _AtOnce()
+        case EventOrder.ANSWER_FIRST:
+            return _AfterTheAnswer()
+        case EventOrder.JITTERED:
+            return _Late(timing.longest_s, Random(f"{timing.seed}/{account}"))  # noqa: S311 - repeatable, not secret
 
 
-def _order_fields(order: KnownOrder, texts: Texts) -> Json:
-    """An executionReport without a fill, in the order's state."""
-    return {
-        "e": "executionReport",
-        "s": texts.wire_symbol,
-        "c": order.request.client_order_id,
-        "S": order.request.side,
-        "o": wire_type(order.request),
-        "f": order.request.time_in_force,
-        "q": texts.quantity(order.lots),
-        "p": texts.price(order.request.limit_ticks),
-        "P": texts.price(order.stop_ticks),
-        "F": ZERO,
-        "g": order.list_number or NO_LIST,
-        # On a cancel Binance puts the cancel's own id into c and the order's into C; ours has one id only.
-        "C": "",
-        "r": "NONE",
-        "i": order.number,
-        "l": ZERO,
-        "z": texts.quantity(order.filled_lots),
-        "L": ZERO,
-        "n": "0",
-        "N": None,
-        "t": NO_TRADE,
-        "w": False,
-        "m": False,
-        "M": False,
-        "O": milliseconds(order.accepted_ns),
-        "Z": texts.cash(order.value_quanta),
-        "Y": ZERO,
-        "Q": ZERO,
-        "W": milliseconds(order.accepted_ns),
-        "V": "NONE",
-    }
+class _AtOnce:
+    def take(self, delivery: Delivery) -> None:
+        delivery()
 
 
-def _fill_fields(trade: Trade, texts: Texts) -> Json:
-    return {
-        "l": texts.quantity(trade.lots),
-        "L": texts.price(trade.ticks),
-        "n": texts.cash(trade.commission),
-        "N": trade.commission_asset,
-        "t": trade.number,
-        "m": trade.is_maker,
-        "Y": texts.cash(trade.value_quanta),
-    }
+class _AfterTheAnswer:
+    """An answer is written in the turn of the loop in which its command was carried out."""
+
+    def take(self, delivery: Delivery) -> None:
+        asyncio.get_running_loop().call_soon(delivery)
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        request = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        request = None
-    if not isinstance(request, dict):
-        raise ApiError(-1000, "Invalid request: expected a JSON object.")
-    return request
+class _Late:
+    def __init__(self, longest_s: float, rng: Random) -> None:
+        self._longest_s = longest_s
+        self._rng = rng
+        self._waiting: deque[Delivery] = deque()
+        self._last_due_s = 0.0
+
+    def take(self, delivery: Delivery) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting.append(delivery)
+        self._last_due_s = max(self._last_due_s, loop.time() + self._rng.uniform(0.0, self._longest_s))
+        loop.call_at(self._last_due_s, self._deliver_next)
+
+    def _deliver_next(self) -> None:
+        """The oldest, whichever timer it is that rings: those of one moment ring in any order."""
+        self._waiting.popleft()()
 
 
-def _literal_params(text: str) -> dict[str, str]:
-    """Parameters as they are written: the signature is over the text, where 0.10 is not 0.1."""
-    params = json.loads(text, parse_int=str, parse_float=str).get("params") or {}
-    if not isinstance(params, dict):
-        raise ApiError(-1000, "Invalid request: params must be an object.")
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+class Leases(Protocol):
+    def account_of(self, key: str) -> str | None:
+        """Whose listen key it is, while it is good."""
 
 
-def _encoded(answer: Json) -> str:
-    return orjson.dumps(answer).decode()
+class ListenKeyStreams:
+    """User data as it was before 2026: a listen key is the name of a stream, and events stand in it as they are."""
+
+    def __init__(self, leases: Leases, users: UserStreams) -> None:
+        self._leases = leases
+        self._users = users
+        self._joined: dict[tuple[str, Connection, Form], tuple[str, Listener]] = {}
+
+    def knows(self, name: str) -> bool:
+        return self._leases.account_of(name) is not None
+
+    def join(self, name: str, connection: Connection, form: Form) -> None:
+        account = self._leases.account_of(name)
+        if account is None:
+            return  # it has just ended
+        listener = Listener(connection, form.unit)
+        if form.is_combined:
+            listener = Listener(connection, form.unit, f'{{"stream":"{name}","data":'.encode(), b"}")
+        self._joined[name, connection, form] = account, listener
+        self._users.join(account, listener)
+
+    def leave(self, name: str, connection: Connection, form: Form) -> None:
+        joined = self._joined.pop((name, connection, form), None)
+        if joined is not None:
+            self._users.leave(*joined)
