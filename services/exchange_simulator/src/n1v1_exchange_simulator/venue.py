@@ -353,6 +353,10 @@ class ReplayedVenue(Venue, Protocol):
         Over bars: all bars that close at that time. Over trades and depth: usually one event.
         """
 
+    def pass_time(self, ts_ns: int) -> Sequence[Report]:
+        """Nothing is recorded until `ts_ns`, but orders end whose time is over. Over bars time passes with bars alone:
+        then this does nothing."""
+
     def take_public(self) -> Sequence[MarketEvent]:
         """What everybody may see of what commands and events have done since this was last asked, in order: recorded
         trades and those of clients, changes of the book. See `MarketListener`."""

@@ -1,0 +1,588 @@
+"""What happens to the orders of one symbol: they enter the book, trade, trigger, end.
+
+An order is matched to its end before the next one moves: stops that its trades trigger, and legs that they bring
+alive, wait in a row until then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from n1v1.rounding import notional, whole_steps
+from n1v1.values import Instrument, TimeInForce
+from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, PublicTrade
+from n1v1_exchange_simulator.matching import triggers
+from n1v1_exchange_simulator.matching.book import BookSide, Level
+from n1v1_exchange_simulator.matching.costs import Appetite, Costs
+from n1v1_exchange_simulator.matching.lists import Family
+from n1v1_exchange_simulator.matching.orders import MatchedOrder
+from n1v1_exchange_simulator.matching.planning import Incoming, Plan, Step, plan
+from n1v1_exchange_simulator.matching.publication import Publication
+from n1v1_exchange_simulator.matching.reporting import Reporter
+from n1v1_exchange_simulator.matching.rules import MatchingRules
+from n1v1_exchange_simulator.matching.wallets import MARKET, Wallets
+from n1v1_exchange_simulator.venue import (
+    ExpiryReason,
+    ListKind,
+    NewOrder,
+    OrderStatus,
+    PreventedMatch,
+    ReportKind,
+    SelfTradePrevention,
+    Trade,
+)
+
+ENDS_TAKER = frozenset({SelfTradePrevention.EXPIRE_TAKER, SelfTradePrevention.EXPIRE_BOTH})
+ENDS_MAKER = frozenset({SelfTradePrevention.EXPIRE_MAKER, SelfTradePrevention.EXPIRE_BOTH})
+
+
+class SymbolEngine:
+    """trades, prevented: by account, oldest first."""
+
+    def __init__(self, instrument: Instrument, rules: MatchingRules, wallets: Wallets, reporter: Reporter) -> None:
+        self.instrument = instrument
+        self.is_open = True
+        self.costs = Costs(instrument, rules)
+        self.trades: dict[str, list[Trade]] = {}
+        self.prevented: dict[str, list[PreventedMatch]] = {}
+        self._rules = rules
+        self._wallets = wallets
+        self._reporter = reporter
+        self._bids, self._asks = (
+            BookSide(
+                is_bid=is_bid,
+                step_lots=instrument.step_lots,
+                queue_shrinks_by_cancels=rules.queue_shrinks_by_cancels,
+            )
+            for is_bid in (True, False)
+        )
+        self.public = Publication(instrument.symbol, self._bids, self._asks, trades_kept=rules.trades_kept)
+        self._triggers = triggers.Triggers()
+        self._due: deque[MatchedOrder] = deque()
+        self._prevented_count = 0
+
+    # --- orders ----------------------------------------------------------------------------------------------
+
+    def start(self, order: MatchedOrder) -> None:
+        """An accepted order, which is in the venue's books, begins to live."""
+        if order.is_stop:
+            self._triggers.add(order, self.public.last_ticks)
+            self.set_aside(order)
+            self._reporter.order(self.instrument, order, ReportKind.NEW)
+            return
+        self.set_aside(order)
+        self._begin_working(order)
+        self._reporter.order(self.instrument, order, ReportKind.NEW)
+        self._enter(order)
+
+    def say_pending(self, order: MatchedOrder) -> None:
+        """A leg whose working order has not filled has been accepted."""
+        self._reporter.order(self.instrument, order, ReportKind.NEW)
+
+    def cancel(self, order: MatchedOrder, name: str) -> None:
+        """And what ends with it: of a leg the whole list, of a working order the legs that wait for its first fill."""
+        family = order.family
+        if family is not None and order.is_leg:
+            family.is_ending = True
+        self._close(order, OrderStatus.CANCELED, ReportKind.CANCELED, cancel_name=name)
+        if family is not None and order.is_leg:
+            self.cancel_family(family, name)
+
+    def cancel_family(self, family: Family, name: str) -> None:
+        family.is_ending = True
+        for order in family.orders:
+            if order.is_open:
+                self._close(order, OrderStatus.CANCELED, ReportKind.CANCELED, cancel_name=name)
+        self._conclude(family)
+
+    def expire(self, order: MatchedOrder, expiry: ExpiryReason) -> None:
+        self._close(order, OrderStatus.EXPIRED, ReportKind.EXPIRED, expiry=expiry)
+
+    def shrink(self, order: MatchedOrder, lots: int, previous_name: str) -> None:
+        """Ask for `lots` in all from now on; the place in the queue stays."""
+        order.open_lots = max(0, order.open_lots - (order.lots - lots))
+        order.lots = lots
+        if order.is_resting:
+            self._trim(order)
+        self.set_aside(order)
+        self._reporter.order(self.instrument, order, ReportKind.REPLACED, previous_name=previous_name)
+
+    def finish(self) -> None:
+        """Let everything happen that the last order has set in motion."""
+        while self._due:
+            order = self._due.popleft()
+            order.is_due = False
+            if order.is_open and order.open_lots:
+                self._enter(order)
+
+    def set_aside(self, order: MatchedOrder) -> None:
+        """Bring the hold in line with what the order, or the dearest leg of its list, may still need."""
+        self._wallets.hold(order.hold, self._needed(order))
+
+    def plan_for(self, account: str, order: NewOrder, prevention: SelfTradePrevention, appetite: Appetite) -> Plan:
+        incoming = Incoming(account, order.limit_ticks, prevention)
+        return plan(self._opposite(order.side.sign > 0), incoming, appetite, self.instrument)
+
+    def appetite_of(self, order: NewOrder, *, cash: int | None) -> Appetite:
+        """cash: what a buyer at any price can pay, with the fee; None where it need not be looked at."""
+        if order.spend_quanta:
+            return Appetite(self.instrument, lots=self._most_lots(), cash=order.spend_quanta)
+        if cash is None:
+            return Appetite(self.instrument, lots=order.lots)
+        return Appetite(self.instrument, lots=order.lots, cash=cash, rate_ppb=self.costs.buyers_taker_ppb)
+
+    def would_take(self, order: NewOrder) -> bool:
+        side = self._opposite(order.side.sign > 0)
+        best = side.best()
+        return best is not None and side.is_within(best.ticks, order.limit_ticks)
+
+    # --- what the market did -----------------------------------------------------------------------------------
+
+    def apply(self, event: DepthSnapshot | DepthChange | PublicTrade) -> None:
+        if isinstance(event, PublicTrade):
+            self._on_trade(event)
+        else:
+            self._on_depth(event)
+        if self._due:
+            self.finish()
+
+    def _on_depth(self, event: DepthSnapshot | DepthChange) -> None:
+        step = self.instrument.step_lots
+        for side, levels in ((self._bids, event.bids), (self._asks, event.asks)):
+            whole = [(ticks, lots - lots % step) for ticks, lots in levels]
+            if isinstance(event, DepthSnapshot):
+                side.say_all(whole)
+            else:
+                for ticks, lots in whole:
+                    side.say(ticks, lots)
+        self._uncross(self._bids, self._asks)
+        self._uncross(self._asks, self._bids)
+
+    def _uncross(self, side: BookSide, other: BookSide) -> None:
+        """Recorded orders have come to where ours rest: whoever sent them would have traded with us."""
+        while (own := side.best_own()) is not None and (external := other.best_external()) is not None:
+            order = next(iter(own.queue.values()))
+            if not other.is_within(external.ticks, own.ticks):
+                return
+            lots = min(order.shown_lots, external.external)
+            other.take_recorded(external.ticks, lots)
+            self._trade(None, order, own.ticks, lots)
+
+    def _on_trade(self, event: PublicTrade) -> None:
+        """A recorded taker would have met our orders: those at better prices whole, those at his price by the queue."""
+        left = whole_steps(self.instrument, event.lots)
+        for side in (self._bids, self._asks):
+            while (own := side.best_own()) is not None and _is_printed_through(
+                own.ticks, event.ticks, side is self._bids
+            ):
+                order = next(iter(own.queue.values()))
+                self._trade(None, order, own.ticks, order.shown_lots)
+        side = self._bids if event.is_buyer_maker else self._asks
+        level = side.level(event.ticks)
+        if level is not None:
+            left -= self._meet_queue(level, left)
+        if left:
+            self.public.print_trade(
+                ts_ns=self._reporter.now_ns, ticks=event.ticks, lots=left, is_buyer_maker=event.is_buyer_maker
+            )
+            self._on_price(event.ticks)
+
+    def _meet_queue(self, level: Level, lots: int) -> int:
+        """A recorded taker of `lots` at one price. Answers how many of them he had from our orders."""
+        left, filled = lots, 0
+        while left and level.queue:
+            order = next(iter(level.queue.values()))
+            before = min(left, order.ahead_lots)
+            left -= before
+            level.traded += before
+            level.pass_queue(before)
+            taken = min(left, order.shown_lots)
+            if taken:
+                self._trade(None, order, level.ticks, taken)
+                left -= taken
+                filled += taken
+        level.traded += left
+        return filled
+
+    # --- entering the book -------------------------------------------------------------------------------------
+
+    def _enter(self, order: MatchedOrder) -> None:
+        if order.is_resting:  # a leg that has grown
+            self._side(order.is_buy).remove(order, _limit(order))
+        if order.request.is_post_only and self.would_take(order.request):
+            self.expire(order, ExpiryReason.EXCHANGE_CANCELED)
+            return
+        self.set_aside(order)
+        met = self._plan(order)
+        if order.request.time_in_force is TimeInForce.FOK and met.lots < order.open_lots:
+            self.expire(order, ExpiryReason.UNFILLED_FOK_ORDER_EXPIRED)
+            return
+        if order.request.spend_quanta:
+            self._begin_spending(order, met)
+        while met.steps and order.is_open:
+            self._carry_out(order, met.steps)
+            if not order.is_open or not order.open_lots or order.request.spend_quanta:
+                break
+            met = self._plan(order)
+        if order.is_open:
+            self._rest_or_expire(order, is_dry=met.is_dry)
+
+    def _plan(self, order: MatchedOrder) -> Plan:
+        return self.plan_for(order.account, order.request, order.self_trade_prevention, self._appetite(order))
+
+    def _appetite(self, order: MatchedOrder) -> Appetite:
+        if order.request.spend_quanta:
+            return self.appetite_of(order.request, cash=None)
+        if order.limit_ticks is None and order.is_buy:
+            cash = self._wallets.free(order.account, self.instrument.quote)
+            return Appetite(self.instrument, lots=order.open_lots, cash=cash, rate_ppb=self.costs.buyers_taker_ppb)
+        return Appetite(self.instrument, lots=order.open_lots)
+
+    def _begin_spending(self, order: MatchedOrder, met: Plan) -> None:
+        """From here on it asks for so many lots. Where the book ends before the amount, one step more is asked for, so
+        that the last fill does not end the order."""
+        order.open_lots = sum(step.lots for step in met.steps if step.maker is None or not _skips(order, step))
+        if met.is_dry:
+            order.open_lots += self.instrument.step_lots
+
+    def _carry_out(self, taker: MatchedOrder, steps: Sequence[Step]) -> None:
+        """What was planned. A maker may have left since, with a list that one of these trades ended."""
+        for maker, ticks, planned, is_prevented in steps:
+            if not taker.is_open:
+                return
+            if maker is None:
+                lots = min(planned, taker.open_lots)
+                self._side(not taker.is_buy).take_recorded(ticks, lots)
+                self._trade(taker, None, ticks, lots)
+            elif maker.is_resting and is_prevented:
+                self._prevent(taker, maker, ticks)
+            elif maker.is_resting:
+                self._trade(taker, maker, ticks, min(planned, maker.shown_lots, taker.open_lots))
+
+    def _rest_or_expire(self, order: MatchedOrder, *, is_dry: bool) -> None:
+        request = order.request
+        if order.limit_ticks is None:
+            self.expire(order, ExpiryReason.INSUFFICIENT_LIQUIDITY if is_dry else ExpiryReason.EXCHANGE_CANCELED)
+        elif request.time_in_force is TimeInForce.IOC:
+            self.expire(order, ExpiryReason.UNFILLED_IOC_QUANTITY_EXPIRED)
+        elif request.time_in_force is TimeInForce.FOK:
+            self.expire(order, ExpiryReason.UNFILLED_FOK_ORDER_EXPIRED)
+        else:
+            self._side(order.is_buy).add(order, _limit(order))
+
+    def _begin_working(self, order: MatchedOrder) -> None:
+        order.is_working = True
+        order.working_ns = self._reporter.now_ns
+
+    # --- trades ------------------------------------------------------------------------------------------------
+
+    def _trade(self, taker: MatchedOrder | None, maker: MatchedOrder | None, ticks: int, lots: int) -> None:
+        """At least one of them is an order of a client; None is a recorded one."""
+        for order in (taker, maker):
+            if order is not None and order.family is not None and order.is_leg:
+                self._cut_entry_short(order.family)
+        known = maker if maker is not None else taker
+        assert known is not None, "a trade between recorded orders is not ours"
+        is_buyer_maker = known.is_buy == (known is maker)
+        value = notional(self.instrument, ticks, lots)
+        number = self.public.print_trade(
+            ts_ns=self._reporter.now_ns, ticks=ticks, lots=lots, is_buyer_maker=is_buyer_maker
+        )
+        buyer, seller = (maker, taker) if is_buyer_maker else (taker, maker)
+        self._exchange(buyer, seller, lots, value)
+        trades = [
+            (order, self._book(order, number, ticks=ticks, lots=lots, value=value, is_maker=order is maker))
+            for order in (taker, maker)
+            if order is not None
+        ]
+        for order, trade in trades:
+            self._reporter.order(self.instrument, order, ReportKind.TRADE, trade=trade)
+        for order, _ in trades:
+            self._after_fill(order)
+        self._on_price(ticks)
+
+    def _exchange(self, buyer: MatchedOrder | None, seller: MatchedOrder | None, lots: int, value: int) -> None:
+        for order in (buyer, seller):
+            if order is not None:
+                self._wallets.hold(order.hold, 0)
+        buying = MARKET if buyer is None else buyer.account
+        selling = MARKET if seller is None else seller.account
+        self._wallets.transfer(selling, buying, self.instrument.base, lots)
+        self._wallets.transfer(buying, selling, self.instrument.quote, value)
+
+    def _book(self, order: MatchedOrder, number: int, *, ticks: int, lots: int, value: int, is_maker: bool) -> Trade:
+        """One side of a trade: the fee, the order's totals, its place in the book and its hold."""
+        commission, asset = self._charge(order, lots=lots, value=value, is_maker=is_maker)
+        order.filled_lots += lots
+        order.value_quanta += value
+        order.open_lots -= lots
+        if order.request.spend_quanta:
+            order.lots = order.filled_lots
+        order.status = OrderStatus.PARTIALLY_FILLED if order.open_lots else OrderStatus.FILLED
+        if order.is_resting:
+            self._side(order.is_buy).after_fill(order, ticks, lots)
+        if order.family is not None and order.is_leg:
+            self._give_up_siblings(order.family, order, lots)
+        self.set_aside(order)
+        trade = Trade(
+            number=number,
+            order_number=order.number,
+            list_number=order.list_number,
+            account=order.account,
+            symbol=self.instrument.symbol,
+            side=order.request.side,
+            lots=lots,
+            ticks=ticks,
+            value_quanta=value,
+            commission=commission,
+            commission_asset=asset,
+            is_maker=is_maker,
+            ts_ns=self._reporter.now_ns,
+        )
+        self.trades.setdefault(order.account, []).append(trade)
+        return trade
+
+    def _charge(self, order: MatchedOrder, *, lots: int, value: int, is_maker: bool) -> tuple[int, str]:
+        commission, asset = self.costs.commission(is_buy=order.is_buy, is_maker=is_maker, lots=lots, value=value)
+        token = self._rules.fee_token
+        if token is not None:
+            in_token = self.costs.token_commission(is_maker=is_maker, value=value)
+            if self._wallets.free(order.account, token.asset) >= in_token:
+                commission, asset = in_token, token.asset
+        self._wallets.charge(order.account, asset, commission)
+        return commission, asset
+
+    def _prevent(self, taker: MatchedOrder, maker: MatchedOrder, ticks: int) -> None:
+        """What happens instead of a trade between two orders of one account, by the taker's mode."""
+        mode = taker.self_trade_prevention
+        common = min(taker.open_lots, maker.open_lots)
+        is_mutual = mode is SelfTradePrevention.DECREMENT
+        takers = common if is_mutual else taker.open_lots if mode in ENDS_TAKER else 0
+        makers = common if is_mutual else maker.open_lots if mode in ENDS_MAKER else 0
+        self._prevented_count += 1
+        match = PreventedMatch(
+            number=self._prevented_count,
+            symbol=self.instrument.symbol,
+            account=taker.account,
+            taker_number=taker.number,
+            maker_number=maker.number,
+            maker_symbol=self.instrument.symbol,
+            ticks=ticks,
+            taker_lots=taker.open_lots if takers else 0,
+            maker_lots=maker.open_lots if makers else 0,
+            mode=mode,
+            ts_ns=self._reporter.now_ns,
+        )
+        self.prevented.setdefault(taker.account, []).append(match)
+        for order, lots in ((taker, takers), (maker, makers)):
+            if lots:
+                self._give_up_prevented(order, lots, match)
+
+    def _give_up_prevented(self, order: MatchedOrder, lots: int, match: PreventedMatch) -> None:
+        order.prevented_lots += lots
+        order.open_lots -= lots
+        if not order.open_lots:
+            self._close(
+                order,
+                OrderStatus.EXPIRED_IN_MATCH,
+                ReportKind.TRADE_PREVENTION,
+                prevented=match,
+                prevented_lots=lots,
+            )
+            return
+        if order.is_resting:
+            self._trim(order)
+        self.set_aside(order)
+        self._reporter.order(self.instrument, order, ReportKind.TRADE_PREVENTION, prevented=match, prevented_lots=lots)
+
+    # --- stops -------------------------------------------------------------------------------------------------
+
+    def _on_price(self, ticks: int) -> None:
+        for order in self._triggers.on_price(ticks):
+            self._trigger(order)
+
+    def _trigger(self, order: MatchedOrder) -> None:
+        """From here on it is a market or a limit order. A leg that triggers ends the others of its list."""
+        if order.family is not None and order.is_leg:
+            self._cut_entry_short(order.family)
+            self._end_other_legs(order.family, order)
+        self._begin_working(order)
+        self._reporter.order(self.instrument, order, ReportKind.NEW)
+        self._make_due(order)
+
+    def _make_due(self, order: MatchedOrder) -> None:
+        if not order.is_due:
+            order.is_due = True
+            self._due.append(order)
+
+    # --- ends --------------------------------------------------------------------------------------------------
+
+    def _close(
+        self,
+        order: MatchedOrder,
+        status: OrderStatus,
+        kind: ReportKind,
+        *,
+        expiry: ExpiryReason = ExpiryReason.NONE,
+        cancel_name: str = "",
+        prevented: PreventedMatch | None = None,
+        prevented_lots: int = 0,
+    ) -> None:
+        """Off the book with a remainder, and with it what waits for it in its list."""
+        if order.is_resting:
+            self._side(order.is_buy).remove(order, _limit(order))
+        self._triggers.remove(order)
+        order.status = status
+        order.open_lots = 0
+        self.set_aside(order)
+        self._reporter.order(
+            self.instrument,
+            order,
+            kind,
+            expiry=expiry,
+            cancel_name=cancel_name,
+            prevented=prevented,
+            prevented_lots=prevented_lots,
+        )
+        if order.family is not None:
+            self._after_end(order.family, order)
+
+    # --- lists -------------------------------------------------------------------------------------------------
+
+    def _after_fill(self, order: MatchedOrder) -> None:
+        family = order.family
+        if family is None:
+            return
+        if order is family.working:
+            self._bring_alive(family)
+        elif order.status is OrderStatus.FILLED or not self._legs_share(family):
+            self._end_other_legs(family, order)
+        self._conclude(family)
+
+    def _give_up_siblings(self, family: Family, order: MatchedOrder, lots: int) -> None:
+        """What one leg fills the others cannot."""
+        goes_on = order.status is not OrderStatus.FILLED and self._legs_share(family)
+        for leg in family.open_legs(besides=order):
+            leg.open_lots = max(0, leg.open_lots - lots)
+            if goes_on:
+                leg.lots -= lots
+
+    def _after_end(self, family: Family, order: MatchedOrder) -> None:
+        """An order of a list has ended with a remainder."""
+        if not family.is_ending:
+            if order.is_leg:
+                self._cut_entry_short(family)
+                self._end_other_legs(family, order)
+            elif not order.filled_lots:
+                family.is_ending = True
+                for leg in family.open_legs():
+                    self.expire(leg, ExpiryReason.OTO_PHASE_ONE_EXPIRED)
+            else:
+                for leg in family.open_legs():
+                    leg.lots = leg.filled_lots + leg.prevented_lots + leg.open_lots
+        self._conclude(family)
+
+    def _end_other_legs(self, family: Family, order: MatchedOrder) -> None:
+        family.is_ending = True
+        for leg in family.open_legs(besides=order):
+            self.expire(leg, ExpiryReason.OCO_TRIGGER)
+
+    def _cut_entry_short(self, family: Family) -> None:
+        """A position that is being closed is not built up any further."""
+        if family.working is not None and family.working.is_open:
+            self.expire(family.working, ExpiryReason.EXCHANGE_CANCELED)
+
+    def _bring_alive(self, family: Family) -> None:
+        """The working order has filled: its legs live, for as much as it has filled."""
+        legs = list(family.open_legs())
+        for leg in legs:
+            leg.open_lots = family.alive_lots(leg)
+        if not legs or not self._fund(family, legs):
+            return
+        for leg in legs:
+            if leg.status is OrderStatus.PENDING_NEW:
+                self._begin_leg(leg)
+            elif leg.is_open and not leg.waits_for_stop:
+                self._make_due(leg)
+
+    def _fund(self, family: Family, legs: Sequence[MatchedOrder]) -> bool:
+        """Set aside what the legs need. What is received for a purchase may be less than was bought: legs that only
+        reduce are cut to it, others end."""
+        hold = family.hold
+        available = self._wallets.free(hold.account, hold.asset) + hold.amount
+        needed = self._needed(legs[0])
+        if needed > available and all(leg.request.reduces_only and not leg.is_buy for leg in legs):
+            self._cut_legs(family, legs, whole_steps(self.instrument, available))
+            needed = self._needed(legs[0])
+        if needed > available or not legs[0].open_lots:
+            family.is_ending = True
+            for leg in legs:
+                self.expire(leg, ExpiryReason.EXCHANGE_CANCELED)
+            self._cut_entry_short(family)
+            return False
+        self._wallets.hold(hold, needed)
+        return True
+
+    def _cut_legs(self, family: Family, legs: Sequence[MatchedOrder], lots: int) -> None:
+        is_final = family.working is None or not family.working.is_open
+        for leg in legs:
+            leg.open_lots = min(leg.open_lots, lots)
+            if is_final:
+                leg.lots = leg.open_lots
+
+    def _begin_leg(self, leg: MatchedOrder) -> None:
+        leg.status = OrderStatus.NEW
+        last = self.public.last_ticks
+        if leg.is_stop:
+            self._triggers.add(leg, last)
+            self._reporter.order(self.instrument, leg, ReportKind.NEW)
+            if triggers.is_reached(leg.request, leg.request.stop_ticks, last):
+                self._triggers.remove(leg)
+                self._trigger(leg)
+            return
+        self._begin_working(leg)
+        self._reporter.order(self.instrument, leg, ReportKind.NEW)
+        self._make_due(leg)
+
+    def _conclude(self, family: Family) -> None:
+        if not family.is_told and family.is_done:
+            family.is_told = True
+            self._reporter.family(family)
+
+    def _legs_share(self, family: Family) -> bool:
+        return family.kind is not ListKind.OCO or self._rules.oco_legs_share
+
+    # --- small words -------------------------------------------------------------------------------------------
+
+    def _needed(self, order: MatchedOrder) -> int:
+        if not order.is_leg:
+            return self.costs.set_aside(order)
+        assert order.family is not None, "a leg has a family"
+        return max(self.costs.set_aside(leg) for leg in order.family.legs)
+
+    def _side(self, is_buy: bool) -> BookSide:
+        return self._bids if is_buy else self._asks
+
+    def _opposite(self, is_buy: bool) -> BookSide:
+        return self._asks if is_buy else self._bids
+
+    def _trim(self, order: MatchedOrder) -> None:
+        self._side(order.is_buy).trim(order, _limit(order))
+
+    def _most_lots(self) -> int:
+        return int(self.instrument.max_quantity / self.instrument.lot_size)
+
+
+def _limit(order: MatchedOrder) -> int:
+    assert order.limit_ticks is not None, "only orders with a limit rest"
+    return order.limit_ticks
+
+
+def _is_printed_through(own_ticks: int, ticks: int, is_bid: bool) -> bool:
+    return ticks < own_ticks if is_bid else ticks > own_ticks
+
+
+def _skips(taker: MatchedOrder, step: Step) -> bool:
+    """Whether a prevented match costs the taker nothing."""
+    return step.is_prevented and taker.self_trade_prevention is SelfTradePrevention.EXPIRE_MAKER
