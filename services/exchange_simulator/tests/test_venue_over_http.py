@@ -205,10 +205,10 @@ async def test_stream_requests_are_answered_by_id_and_wrong_ones_explained(serve
         assert await socket.receive_json(timeout=5) == {"result": None, "id": 1}
         await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": "b"})
         assert await socket.receive_json(timeout=5) == {"result": ["btcusd@kline_4h"], "id": "b"}
-        await socket.send_json({"method": "SUBSCRIBE", "params": ["btcusd@trade"], "id": 2})
+        await socket.send_json({"method": "SUBSCRIBE", "params": ["dogeusd@trade"], "id": 2})
         refusal = await socket.receive_json(timeout=5)
         assert (refusal["id"], refusal["error"]["code"]) == (2, 2)
-        assert "btcusd@kline_4h" in refusal["error"]["msg"]
+        assert "dogeusd@trade" in refusal["error"]["msg"]
         await socket.send_str("{")
         assert (await socket.receive_json(timeout=5))["error"]["code"] == 3
         await socket.close()

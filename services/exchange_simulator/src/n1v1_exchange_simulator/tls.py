@@ -12,10 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from n1v1_common.lifecycle import ServiceContext
+from n1v1_common.lifecycle.http import listening_socket
+
+log = structlog.get_logger(__name__)
 
 HOST_NAMES = ("api.binance.com", "stream.binance.com", "ws-api.binance.com", "localhost")
 ADDRESSES = ("127.0.0.1", "::1")
@@ -43,6 +50,18 @@ def tls_files(folder: Path, *, now: datetime | None = None) -> TlsFiles:
     if not _will_do(files, moment):
         _make(files, moment)
     return files
+
+
+async def open_tls_port(context: ServiceContext, runner: web.AppRunner) -> None:
+    """Serve the same application over TLS, if the settings name a port for it. Raises PortTaken."""
+    settings = context.settings
+    if settings.simulator.tls_port is None:
+        return
+    files = tls_files(settings.paths.state_dir / context.service / "tls")
+    listen = settings.listen_of(context.service)
+    bound = listening_socket(listen.host, settings.simulator.tls_port, service=context.service)
+    await web.SockSite(runner, bound, ssl_context=server_context(files)).start()
+    log.info("venue open over TLS", port=bound.getsockname()[1], ca=str(files.ca))
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:

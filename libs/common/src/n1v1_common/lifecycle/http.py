@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -61,8 +61,15 @@ def probes_only() -> HttpPart:
     return part
 
 
-def aiohttp_app(add_routes: Callable[[ServiceContext, web.Application], None]) -> HttpPart:
-    """An aiohttp application of the service's own; the three probes are added to it."""
+def aiohttp_app(
+    add_routes: Callable[[ServiceContext, web.Application], None],
+    *,
+    open_more: Callable[[ServiceContext, web.AppRunner], Awaitable[None]] | None = None,
+) -> HttpPart:
+    """An aiohttp application of the service's own; the three probes are added to it.
+
+    open_more: starts further sites for it, such as one with TLS; they end with it.
+    """
 
     @asynccontextmanager
     async def part(context: ServiceContext) -> AsyncIterator[int]:
@@ -78,6 +85,8 @@ def aiohttp_app(add_routes: Callable[[ServiceContext, web.Application], None]) -
         try:
             bound = listening_socket(listen.host, listen.port, service=context.service)
             await web.SockSite(runner, bound).start()
+            if open_more is not None:
+                await open_more(context, runner)
             yield bound.getsockname()[1]
         finally:
             await runner.cleanup()
