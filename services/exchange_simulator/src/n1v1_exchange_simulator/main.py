@@ -17,12 +17,15 @@ from n1v1_exchange_simulator.faults.serving import opened_faults, serving_admin
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
 from n1v1_exchange_simulator.replay.source import Quality
-from n1v1_exchange_simulator.settings import open_journal, recovered_exchange, setup_of
+from n1v1_exchange_simulator.settings import open_journal, protocol_of, recovered_exchange, setup_of
+from n1v1_exchange_simulator.tls import open_tls_port
 
 log = structlog.get_logger(__name__)
 
 STEPS_AT_ONCE = 500
 """Of trades and depth, before clients are heard again: some 20 ms of work."""
+IDLE_S = 0.5
+"""How long time may stand still when nobody trades: bars close, and orders end, by the clock."""
 
 
 async def serve(context: ServiceContext) -> None:
@@ -46,12 +49,14 @@ async def serve(context: ServiceContext) -> None:
                 mode=mode,
                 metrics=metrics,
                 broken=broken,
+                protocol=protocol_of(context.settings),
                 wall_ns=time.time_ns if context.settings.simulator.clock == "wall" else lambda: exchange.clock_ns,
                 faults=faults,
+                protocol=setup.protocol,
             )
 
         async with (
-            aiohttp_app(add_venue)(context) as port,
+            aiohttp_app(add_venue, open_more=open_tls_port)(context) as port,
             serving_admin(faults, context.settings.simulator.admin_port),
         ):
             context.announce(listen.host, port)
@@ -63,6 +68,7 @@ async def serve(context: ServiceContext) -> None:
                     speed=replay.speed,
                     clock=SystemClock(),
                     steps_at_once=1 if setup.source.quality is Quality.BARS else STEPS_AT_ONCE,
+                    idle_s=None if setup.source.quality is Quality.BARS else IDLE_S,
                 )
                 await context.run_tasks(_until_drained(context, broken), background=(clock,))
             else:

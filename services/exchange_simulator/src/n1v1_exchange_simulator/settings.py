@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from n1v1_common.settings.model import Settings
 from n1v1_common.settings.venue import venue_rules
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.bars import BarVenue
+from n1v1_exchange_simulator.binance.limits import RateLimits
+from n1v1_exchange_simulator.binance.protocol import ProtocolRules
+from n1v1_exchange_simulator.binance.limits import RateLimits
+from n1v1_exchange_simulator.binance.protocol import ProtocolRules
 from n1v1_exchange_simulator.exchange import Balances, Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import MarketMemory
@@ -33,6 +37,7 @@ class VenueSetup:
     source: Source
     rules: Rules
     accounts: tuple[ApiAccount, ...]
+    protocol: ProtocolRules
     journal_folder: Path
     fsync: bool
 
@@ -58,9 +63,17 @@ def setup_of(settings: Settings) -> VenueSetup:
         source=source,
         rules=rules,
         accounts=accounts,
+        protocol=_protocol_of(settings, source, rules),
         journal_folder=settings.paths.state_dir / "exchange_simulator" / "journal",
         fsync=settings.servers.durability == "power_cut",
     )
+
+
+def protocol_of(settings: Settings) -> ProtocolRules:
+    wanted = settings.simulator
+    if wanted.rules == "grid":
+        return ProtocolRules(serves_listen_keys=wanted.serves_listen_keys)
+    return ProtocolRules(rate_limits=RateLimits(), has_all_filters=True, serves_listen_keys=wanted.serves_listen_keys)
 
 
 def open_journal(setup: VenueSetup) -> Journal:
@@ -101,6 +114,25 @@ def _rules_of(settings: Settings, source: Source) -> Rules:
         taker_fee_ppb=taker,
         maker_fee_ppb=taker if maker is None else maker,
         commission=Commission(settings.simulator.commission),
+    )
+
+
+def _protocol_of(settings: Settings, source: Source, rules: Rules) -> ProtocolRules:
+    wanted, is_over_bars = settings.simulator, source.quality is Quality.BARS
+    has_filters = wanted.filters == "binance" or (wanted.filters == "auto" and not is_over_bars)
+    runs_freely = settings.replay.mode == "scaled" and not is_over_bars
+    is_limited = wanted.rate_limits == "binance" or (wanted.rate_limits == "auto" and runs_freely)
+    protocol = ProtocolRules(
+        rate_limits=RateLimits(is_enforced=is_limited, first_ban_s=wanted.ban_s),
+        has_all_filters=has_filters,
+        serves_listen_keys=wanted.listen_keys,
+    )
+    if isinstance(rules, VenueRules):
+        return protocol
+    return replace(
+        protocol,
+        self_trade_prevention=rules.self_trade_prevention,
+        self_trade_prevention_modes=rules.allowed_preventions,
     )
 
 

@@ -180,10 +180,25 @@ class Simulator(Section):
     have to synchronise with it."""
     commission: Literal["received", "quote"] = "received"
     """Over trades and depth: the asset that pays the fee. received: what the order receives, as on Binance."""
+    rules: Literal["grid", "binance"] = "grid"
+    """What the protocol refuses. grid: what the backtest would refuse too. binance: also by its rate limits and all of
+    its filters."""
+    serves_listen_keys: bool = False
+    """User data by listen keys, which Binance has retired and old clients still ask for."""
     balances: dict[str, Decimal] = Field(default_factory=dict)
     """What the account of account.id opens with beside account.initial_balance, by asset."""
     accounts: dict[str, SimulatedAccount] = Field(default_factory=dict)
     """More accounts, by name."""
+    filters: Literal["auto", "grid", "binance"] = "auto"
+    """What orders must be like. grid: on the instrument's ticks and lots, as in the backtest. binance: everything that
+    Binance asks of BTCUSDT as well. auto: grid over bars, else binance."""
+    rate_limits: Literal["auto", "off", "binance"] = "auto"
+    """Whether requests and orders beyond Binance's limits are refused, and clients banned that go on. auto: over
+    trades and depth when the clock runs by itself, so that a replay in lockstep never meets them."""
+    ban_s: float = Field(default=120.0, gt=0)
+    """How long the first ban of a client lasts; each further one twice as long."""
+    listen_keys: bool = False
+    """Whether user data streams can still be opened with listen keys, which Binance retired in 2026."""
     tls_port: Port | None = None
     """Port for https and wss, with a certificate of the simulator's own; 0: any free one; empty: none."""
     admin_port: Port | None = None

@@ -484,7 +484,6 @@ def binance_rules(instrument: Instrument) -> SymbolRules:
     max_market_lots = instrument.lots(instrument.max_quantity) // 10
     return replace(
         grid,
-        self_trade_prevention=SelfTradePrevention.EXPIRE_MAKER,
         filters=(
             price,
             lot_size,

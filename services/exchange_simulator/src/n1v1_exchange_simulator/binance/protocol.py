@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from n1v1.values import Instrument
 from n1v1_exchange_simulator.binance.filters import Rulebook, binance_rules, grid_rules
 from n1v1_exchange_simulator.binance.limits import RateLimits
+from n1v1_exchange_simulator.venue import SelfTradePrevention
 
 UNLIMITED = RateLimits(is_enforced=False)
 
@@ -15,6 +16,7 @@ UNLIMITED = RateLimits(is_enforced=False)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolRules:
     """has_all_filters: Binance's, not only those of the instruments' own grid, which are all that the backtest knows.
+    self_trade_prevention: the venue's mode for orders that name none, and the modes that they may name.
 
     The default suits a replay that must end as the backtest does: it refuses nothing that the backtest would not.
     """
@@ -22,7 +24,16 @@ class ProtocolRules:
     rate_limits: RateLimits = field(default_factory=lambda: UNLIMITED)
     has_all_filters: bool = False
     serves_listen_keys: bool = False
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
+    self_trade_prevention_modes: frozenset[SelfTradePrevention] = frozenset(SelfTradePrevention)
 
     def rulebook(self, instruments: Iterable[Instrument]) -> Rulebook:
         rules_of = binance_rules if self.has_all_filters else grid_rules
-        return Rulebook(rules_of(instrument) for instrument in instruments)
+        return Rulebook(
+            replace(
+                rules_of(instrument),
+                self_trade_prevention=self.self_trade_prevention,
+                self_trade_prevention_modes=self.self_trade_prevention_modes,
+            )
+            for instrument in instruments
+        )
