@@ -103,9 +103,10 @@ def test_offset_and_drift_move_the_clock() -> None:
     wall_ns = 1_000_000_000
     faults = Faults(seed=1, log=FaultLog(None), venue_ns=lambda: 0, wall_ns=lambda: wall_ns)
     faults.add(fault_of({"kind": "clock", "offset_ms": -1500, "drift_ppm": 100}))
-    assert faults.clock() == -500_000_000
+    clock = faults.moved(lambda: wall_ns)
+    assert clock() == -500_000_000
     wall_ns += 10_000_000_000
-    assert faults.clock() == 11_000_000_000 - 1_500_000_000 + 1_000_000  # 100 ppm of ten seconds
+    assert clock() == 11_000_000_000 - 1_500_000_000 + 1_000_000  # 100 ppm of ten seconds
 
 
 @pytest.mark.parametrize(

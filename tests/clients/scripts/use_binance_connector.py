@@ -81,7 +81,7 @@ with step("cancel_and_replace"):
 with step("get_orders, get_order_rate_limit, commission"):
     assert client.get_orders(SYMBOL)
     client.get_order_rate_limit()
-    client.commission_rate(SYMBOL)
+    client.query_commission_rates(symbol=SYMBOL)
 with step("a wrong secret is -1022"):
     refused = refusal(ClientError, Spot(api_key=KEY, api_secret="wrong", base_url=REST).account)
     assert refused.error_code == -1022, refused

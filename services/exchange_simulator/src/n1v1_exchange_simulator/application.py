@@ -22,6 +22,7 @@ from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.streams import Streams, install_streams
 from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.faults.active import Faults
+from n1v1_exchange_simulator.faults.connections import ConnectionFaults
 from n1v1_exchange_simulator.faults.requests import RequestFaults
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.simulation_api import Mode, SimulationApi
@@ -42,12 +43,12 @@ def install_venue(
     """Add the venue to `application`, which may have paths of its own, and push its streams from now on.
 
     broken: gets the error when the journal fails; the process must end then.
-    faults: stand around everything else. They also move the clock: `wall_ns` is theirs then.
+    faults: stand around everything else. They also move the clock.
     protocol: limits and filters; by default none but those that the backtest knows.
     """
     accounts = tuple(accounts)
     if faults is not None:
-        wall_ns = faults.clock
+        wall_ns = faults.moved(wall_ns)
         names = {account.api_key: account.name for account in accounts}
         application.middlewares.append(RequestFaults(faults, names).middleware())
     application.middlewares.append(_answering(metrics, broken))
@@ -61,6 +62,8 @@ def install_venue(
     )
     authentication = Authentication(by_api_key(accounts), wall_ns)
     streams = install_streams(application, exchange, calls, authentication, wall_ns=wall_ns, broken=broken)
+    if faults is not None:
+        application.cleanup_ctx.append(ConnectionFaults(faults, streams.conversations, streams.api).driven)
     exchange.on_report.append(calls.limiter.on_report)
     application.add_routes(
         [

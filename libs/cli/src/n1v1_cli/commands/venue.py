@@ -68,6 +68,7 @@ def _add_venue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=PORTS["port"], help="http and ws (%(default)s); 0: any free one")
     parser.add_argument("--tls-port", type=int, default=PORTS["tls_port"], help="https and wss (%(default)s)")
     parser.add_argument("--admin-port", type=int, default=PORTS["admin_port"], help="API of faults (%(default)s)")
+    parser.add_argument("--listen-keys", action="store_true", help="serve what Binance has retired, for old clients")
     parser.add_argument("--faults", metavar="FILE", type=Path, help="a script of faults: TOML, YAML or JSON")
     parser.add_argument("--seed", type=int, default=0, help="of everything that faults draw (0)")
     parser.add_argument(
@@ -137,6 +138,9 @@ class _Overrides:
             f"replay.speed={args.speed}",
             f"replay.loop={str(args.loop).lower()}",
             f"simulator.quality={args.quality}",
+            "simulator.filters=binance",
+            "simulator.rate_limits=binance",
+            f"simulator.listen_keys={str(args.listen_keys).lower()}",
             *(f"{name}={value}" for name, value in given.items() if value),
         ]
 

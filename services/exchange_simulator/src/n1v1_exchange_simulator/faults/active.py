@@ -40,7 +40,7 @@ class Firing(Generic[F]):
 
 
 class Faults:
-    """seed: of the run. Times of faults are the venue's (`venue_ns`); `wall_ns` dates the log and moves the clock."""
+    """seed: of the run. venue_ns: the time by which faults start and end. wall_ns: dates the log, makes clocks drift."""
 
     def __init__(self, *, seed: int, log: FaultLog, venue_ns: Nanoseconds, wall_ns: Nanoseconds) -> None:
         self.seed = seed
@@ -109,14 +109,25 @@ class Faults:
         active.firings += 1
         return Firing(fault, rng, self._logged(active, seed, subject))
 
-    def clock(self) -> int:
-        """What the venue takes for the wall clock, in nanoseconds."""
-        true_ns = self._true_wall_ns()
-        shifts = (
-            active.fault.offset_ms * 1e6 + (true_ns - active.since_ns) * active.fault.drift_ppm / 1e6
-            for active in (self.of(Clock) if self._active else ())
+    def moved(self, clock_ns: Nanoseconds) -> Nanoseconds:
+        """The clock as the venue reads it while faults of the clock are on."""
+
+        def read() -> int:
+            return clock_ns() + (self._clock_error_ns() if self._active else 0)
+
+        return read
+
+    def wall_ns(self) -> int:
+        """The true time."""
+        return self._true_wall_ns()
+
+    def _clock_error_ns(self) -> int:
+        now_ns = self._true_wall_ns()
+        errors = (
+            active.fault.offset_ms * 1e6 + (now_ns - active.since_ns) * active.fault.drift_ppm / 1e6
+            for active in self.of(Clock)
         )
-        return true_ns + int(sum(shifts))
+        return int(sum(errors))
 
     def note(self, firing: Firing[Any], **found: object) -> None:
         """Add to the log what a firing drew or did."""

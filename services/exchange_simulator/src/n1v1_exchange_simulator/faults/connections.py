@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol
 
 import orjson
-from aiohttp import WSMsgType
+from aiohttp import WSMsgType, web
 
 from n1v1_exchange_simulator.conversations import Connection, Conversations, text_frame
 from n1v1_exchange_simulator.conversations import IncomingLimit as IncomingFrames
@@ -63,8 +63,16 @@ class ConnectionFaults:
             if not connection.is_deaf:
                 connection.filter = self._conversations.filter
 
-    async def drive(self) -> None:
-        """Carries out what becomes due, until it is cancelled."""
+    async def driven(self, application: web.Application) -> AsyncIterator[None]:
+        """For `cleanup_ctx`: what becomes due is carried out while the application runs."""
+        driver = asyncio.create_task(self._drive())
+        yield
+        tasks = [driver, *self._under_way]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drive(self) -> None:
         while True:
             self.look()
             await asyncio.sleep(LOOK_EVERY_S)
@@ -109,7 +117,7 @@ class ConnectionFaults:
                 await asyncio.sleep(for_s)
                 connection.release()
             case ServerShutdown(notice_s=notice_s):
-                connection.send(text_frame(orjson.dumps(shutdown_notice(self._faults.clock()))))
+                connection.send(text_frame(orjson.dumps(shutdown_notice(self._faults.wall_ns()))))
                 await asyncio.sleep(notice_s)
                 await connection.close(1001, "server shutdown")
             case SlowConsumer(bytes_max=bytes_max):

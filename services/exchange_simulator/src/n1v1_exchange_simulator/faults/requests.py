@@ -107,7 +107,7 @@ class RequestFaults:
         await asyncio.sleep(seconds)
 
     def _banned(self, fault: Ban) -> web.Response | None:
-        now = self._faults.clock()
+        now = self._faults.wall_ns()
         until = self._bans.setdefault(fault.name, now + fault.for_s * 1_000_000_000)
         if now >= until:
             return None
