@@ -17,7 +17,7 @@ from n1v1_exchange_simulator.faults.serving import opened_faults, serving_admin
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
 from n1v1_exchange_simulator.replay.source import Quality
-from n1v1_exchange_simulator.settings import open_journal, protocol_of, recovered_exchange, setup_of
+from n1v1_exchange_simulator.settings import open_journal, recovered_exchange, setup_of
 from n1v1_exchange_simulator.tls import open_tls_port
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,6 @@ async def serve(context: ServiceContext) -> None:
                 mode=mode,
                 metrics=metrics,
                 broken=broken,
-                protocol=protocol_of(context.settings),
                 wall_ns=time.time_ns if context.settings.simulator.clock == "wall" else lambda: exchange.clock_ns,
                 faults=faults,
                 protocol=setup.protocol,

@@ -18,8 +18,6 @@ from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.binance.limits import RateLimits
 from n1v1_exchange_simulator.binance.protocol import ProtocolRules
-from n1v1_exchange_simulator.binance.limits import RateLimits
-from n1v1_exchange_simulator.binance.protocol import ProtocolRules
 from n1v1_exchange_simulator.exchange import Balances, Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import MarketMemory
@@ -67,13 +65,6 @@ def setup_of(settings: Settings) -> VenueSetup:
         journal_folder=settings.paths.state_dir / "exchange_simulator" / "journal",
         fsync=settings.servers.durability == "power_cut",
     )
-
-
-def protocol_of(settings: Settings) -> ProtocolRules:
-    wanted = settings.simulator
-    if wanted.rules == "grid":
-        return ProtocolRules(serves_listen_keys=wanted.serves_listen_keys)
-    return ProtocolRules(rate_limits=RateLimits(), has_all_filters=True, serves_listen_keys=wanted.serves_listen_keys)
 
 
 def open_journal(setup: VenueSetup) -> Journal:

@@ -180,11 +180,6 @@ class Simulator(Section):
     have to synchronise with it."""
     commission: Literal["received", "quote"] = "received"
     """Over trades and depth: the asset that pays the fee. received: what the order receives, as on Binance."""
-    rules: Literal["grid", "binance"] = "grid"
-    """What the protocol refuses. grid: what the backtest would refuse too. binance: also by its rate limits and all of
-    its filters."""
-    serves_listen_keys: bool = False
-    """User data by listen keys, which Binance has retired and old clients still ask for."""
     balances: dict[str, Decimal] = Field(default_factory=dict)
     """What the account of account.id opens with beside account.initial_balance, by asset."""
     accounts: dict[str, SimulatedAccount] = Field(default_factory=dict)

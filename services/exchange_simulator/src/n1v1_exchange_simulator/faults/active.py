@@ -40,7 +40,7 @@ class Firing(Generic[F]):
 
 
 class Faults:
-    """seed: of the run. venue_ns: the time by which faults start and end. wall_ns: dates the log, makes clocks drift."""
+    """seed: of the run. venue_ns: the time by which faults start and end. wall_ns: of the log, and of drift."""
 
     def __init__(self, *, seed: int, log: FaultLog, venue_ns: Nanoseconds, wall_ns: Nanoseconds) -> None:
         self.seed = seed
