@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from n1v1.errors import N1v1Error
-from n1v1.events import BarClosed
+from n1v1.events import BarClosed, Event
 
 
 class VenueTrouble(N1v1Error):
@@ -39,3 +39,17 @@ class BarFeed(Protocol):
 
     def closed_bars(self, after_ns: int) -> AsyncIterator[BarClosed]:
         """Every bar that closes after `after_ns`, per symbol in order, back-filled and without an end."""
+
+
+class Keeper(Protocol):
+    """Somebody who keeps what was published."""
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Returns at once; writing may come later."""
+
+
+class Venue(BarFeed, Protocol):
+    """A venue whose clock runs by itself, over one connection."""
+
+    async def run(self) -> None:
+        """Connected whenever it can be, until cancelled. Bars and flow come only while it runs."""

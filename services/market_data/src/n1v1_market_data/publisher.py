@@ -13,17 +13,21 @@ from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import MARKET_DATA
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing
-from n1v1_market_data.ports import BarTime
+from n1v1_market_data.ports import BarTime, Keeper
 
 PUBLISH_RETRY_S = 30.0
 
 
 class Publisher:
-    def __init__(self, *, bus: Bus, codec: Codec, tracing: Tracing, metrics: Metrics) -> None:
+    def __init__(
+        self, *, bus: Bus, codec: Codec, tracing: Tracing, metrics: Metrics, keeper: Keeper | None = None
+    ) -> None:
+        """keeper: is given the bars that were published; None: nobody keeps them."""
         self._bus = bus
         self._codec = codec
         self._tracing = tracing
         self._metrics = metrics
+        self._keeper = keeper
         self._last_close_ns: dict[str, int] = {}
 
     async def resume(self, symbols: Sequence[str]) -> None:
@@ -39,6 +43,8 @@ class Publisher:
         gaps = [gap for bar in time.bars for gap in self._gap_before(bar)]
         complete = bars_complete(time.close_ns, time.bars, time.step)
         await self._say([*gaps, *time.bars, complete])
+        if self._keeper is not None:
+            self._keeper.keep(time.bars)
         for bar in time.bars:
             self._metrics.counter("market_data_bars_total", symbol=bar.symbol).inc()
 
