@@ -14,6 +14,7 @@ from n1v1_cli.errors import WrongOption
 from n1v1_cli.main import main
 from n1v1_research.backtest import Backtester
 from n1v1_research.datasets import load
+from n1v1_research.scan.account import account_pass
 
 TWO_MONTHS = ("--start", "2021-01-01", "--end", "2021-03-01")
 QUICK = ("--params", '{"fast_ema": 3, "slow_ema": 8}')
@@ -171,3 +172,20 @@ def test_what_cannot_be_is_answered_with_what_was_expected(
     assert main(["backtest", *words, "--results", str(tmp_path / "never")]) == exit_code
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "never").exists()
+
+
+def test_a_first_run_waits_for_no_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled = Backtester.of("ema_cross", load("coinbase-4h", start="2021-01-01", end="2021-03-01"), engine="scan")
+    words = ["--strategy", "ema_cross", *TWO_MONTHS, "--format", "json", "--results", str(tmp_path / "results")]
+    monkeypatch.setenv("N1V1_CACHE_DIR", str(tmp_path / "cache"))
+    account_pass.cache_clear()
+    try:
+        assert main(["backtest", *words]) == 0
+    finally:
+        account_pass.cache_clear()
+    assert "Nothing is compiled yet" in capsys.readouterr().out
+    document = json.loads((tmp_path / "results" / "results.json").read_text())
+    assert document["run"]["engine"] == "pipeline"
+    assert document["hashes"]["fills"] == compiled.run().hashes["fills"]

@@ -68,7 +68,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", metavar="NAME", help="how it is run; the result is the same")
+    parser.add_argument("--engine", metavar="NAME", help="scan (compiled), pipeline (event by event) or services (the whole stack); the result is the same")
     parser.add_argument("--sensitivity", action="store_true", help="run it again at half and at twice the costs")
     parser.add_argument("--risk-free-rate", metavar="FRACTION", type=float, help="a year, for Sharpe and alpha (0.02)")
     parser.add_argument("--format", metavar="A,B", default=FORMATS, help=f"of json, csv, parquet, html ({FORMATS})")
@@ -123,13 +123,16 @@ def play(loaded: Loaded, dataset: Dataset, args: argparse.Namespace) -> RunResul
     from n1v1_cli.progress import shown_progress
     from n1v1_research.backtest.backtester import Backtester
     from n1v1_research.backtest.engines import DEFAULT_ENGINE
+    from n1v1_research.backtest.usual import usual_engine
 
     if args.engine == SERVICES:
         from n1v1_cli.options import state_dir_of
         from n1v1_cli.replay import replayed
 
         return replayed(loaded, dataset, state_dir_of(loaded) / STATE_FOLDER)
-    name = args.engine or DEFAULT_ENGINE
+    name = args.engine or usual_engine(dataset)
+    if name != args.engine and name != DEFAULT_ENGINE:
+        print("Nothing is compiled yet, which takes a minute, once: --engine scan or make setup. Going event by event.")
     backtester = Backtester(
         configuration_of(loaded.settings, dataset),
         dataset,

@@ -23,8 +23,7 @@ KEPT_FOR_S = 30 * 24 * 3_600
 def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Iterable[str], folder: Path) -> None:
     """Load the code of `dispatcher` from `folder` if it is there, and store it once it was compiled.
 
-    sources: the files of every function that it is made of. facts: whatever
-    else decides what it does. Without a
+    sources: the files of every function that it is made of. facts: whatever else decides what it does. Without a
     writable folder it is compiled each time.
     """
     place = folder / "compiled" / _digest(sources, facts)
@@ -36,6 +35,12 @@ def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Itera
     except OSError:
         return
     dispatcher._cache = _cache_in(place)(dispatcher.py_func)
+
+
+def is_kept(dispatcher: Any) -> bool:
+    """Whether there is anything to load for it."""
+    folder = getattr(dispatcher._cache, "cache_path", None)  # without a folder numba has a cache that does nothing
+    return folder is not None and any(Path(folder).glob("*.nbi"))
 
 
 def _forget_old(folder: Path) -> None:

@@ -34,6 +34,7 @@ from n1v1.simulation.records import (
     UNLIMITED,
 )
 from n1v1.values import Purpose
+from n1v1_research.compiled.cache import is_kept
 from n1v1_research.compiled.kernels import compiled_driver, inlined
 from n1v1_research.scan.layouts import REJECTED
 
@@ -100,6 +101,11 @@ def account_pass() -> Any:
     fewer accounts than asked for when one had no room for all of its orders and fills.
     """
     return compiled_driver(_accounts, "all", {}, allocates=False)
+
+
+def is_compiled() -> bool:
+    """Whether the pass was compiled before and kept, so that it is there in a moment."""
+    return is_kept(account_pass())
 
 
 def _accounts(run, columns, step_ns, signals, ends, decisions, equity, results):  # type: ignore[no-untyped-def]  # compiled
