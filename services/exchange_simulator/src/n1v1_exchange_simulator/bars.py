@@ -266,6 +266,9 @@ class BarVenue:
         self._note_working()
         return self._with_ended_lists(reports)
 
+    def pass_time(self, ts_ns: int) -> Sequence[Report]:
+        return ()
+
     def take_public(self) -> Sequence[MarketEvent]:
         taken, self._public = self._public, []
         return taken

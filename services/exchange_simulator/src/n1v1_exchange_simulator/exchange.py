@@ -112,8 +112,7 @@ class Exchange:
     def advance_until(self, ts_ns: int, *, steps: int | None = None) -> None:
         """Let everything happen that is due at `ts_ns` or before, but at most so many steps."""
         last = None if steps is None else self.step + steps
-        if self._is_due(ts_ns):
-            self._move(lambda: self._is_due(ts_ns) and self.step != last)
+        self._move(lambda: self._is_due(ts_ns) and self.step != last, until_ns=ts_ns)
 
     def advance_by(self, steps: int) -> None:
         """So many steps further, or to the end of the data."""
@@ -124,15 +123,25 @@ class Exchange:
     def _is_due(self, ts_ns: int) -> bool:
         return self.next_ns is not None and self.next_ns <= ts_ns
 
-    def _move(self, goes_on: Callable[[], bool]) -> None:
-        """One line of the journal for all steps of one call, written before anybody hears of them."""
+    def _move(self, goes_on: Callable[[], bool], *, until_ns: int = 0) -> None:
+        """One line of the journal for everything that one call lets happen, written before anybody hears of it.
+
+        until_ns: time passes up to there once no step is due before.
+        """
+        step, clock_ns = self.step, self.venue.clock_ns
         reports: list[Report] = []
         public: list[MarketEvent] = []
         while not self.is_done and goes_on():
             reports += self._take_step()
             public += self._public()
-        self._journal.append({"do": "advance", "step": self.step, "reports": self._last_report})
-        self._tell(reports, public)
+        if not self._is_due(until_ns):
+            reports += self._counted(self.venue.pass_time(until_ns))
+            public += self._public()
+        if (self.step, self.venue.clock_ns) != (step, clock_ns):
+            self._journal.append(
+                {"do": "advance", "step": self.step, "clock_ns": self.venue.clock_ns, "reports": self._last_report}
+            )
+            self._tell(reports, public)
 
     def _take_step(self) -> Sequence[Report]:
         self.last_step = self._tape.take()
@@ -208,7 +217,10 @@ class Exchange:
             self._public()
         if self.step != record["step"]:
             raise _Contradiction(f"it was written at step {record['step']}, and the market is at {self.step}")
-        if record["do"] != "advance":
+        if record["do"] == "advance":
+            self._counted(self.venue.pass_time(record["clock_ns"]))
+            self._public()
+        else:
             answer = command_of(record).apply(self.venue)
             if isinstance(answer, Refused):
                 raise _Contradiction(f"it was accepted once, now the venue says {answer.code} {answer.reason}")

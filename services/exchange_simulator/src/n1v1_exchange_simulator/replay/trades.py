@@ -91,9 +91,11 @@ class _SymbolTrades:
 
     def _add(self, path: Path, table: ArrowColumn) -> None:
         times = table.column("timestamp").to_pylist()
-        for row, (earlier, later) in enumerate(zip([*self._times[-1:], *times], times, strict=False), start=1):
+        earlier = self._times[-1] if self._times else 0
+        for row, later in enumerate(times, start=1):
             if later < earlier:
                 raise InvalidData(f"{path.name} row {row}: a trade at {later} ms comes after one at {earlier} ms")
+            earlier = later
         self._times += times
         self._ids += [text or "" for text in table.column("id").cast(pa.string()).to_pylist()]
         self._sides += _sides(path, table)
