@@ -99,6 +99,8 @@ class Dataset:
     def close_times(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Every close time that has a bar, oldest first, in nanoseconds UTC."""
         closes = [bars.close_ns for bars in self._columns.values()]
+        if len(closes) == 1:
+            return closes[0]
         return reduce(np.union1d, closes, np.empty(0, dtype=np.int64))
 
     @cached_property
