@@ -20,7 +20,7 @@ server_name: n1v1
 listen: "{host}:{port}"
 http: "{host}:{monitoring_port}"
 authorization {{ user: {user}, password: {password} }}
-jetstream {{ store_dir: {store_dir}, max_memory_store: 256MB, max_file_store: 4GB{sync} }}
+jetstream {{ store_dir: {store_dir}, max_memory_store: 256MB, max_file_store: 16GB{sync} }}
 """
 
 
