@@ -155,7 +155,7 @@ async def test_a_venue_that_hangs_or_is_gone_leaves_every_request_in_doubt(
 ) -> None:
     assert simulator.service.pid is not None
     os.kill(simulator.service.pid, signal.SIGSTOP)  # it takes connections and says nothing
-    gateway._client.timeout = 300
+    gateway.client.timeout = 300
     with pytest.raises(VenueTrouble, match="submit: RequestTimeout"):
         await gateway.submit(command())
 
@@ -231,7 +231,7 @@ async def test_a_trailing_stop_arrives_exactly_as_it_was_meant(gateway: CcxtGate
     _, trail = await sent(gateway, protected(stop=1_000_000, trail_ppb=900_123_456))
     (report,) = await gateway.find(trail)
     assert isinstance(report, VenueAccepted)
-    found = await gateway._client.fetch_order(None, "BTC/USD", {"origClientOrderId": trail.client_order_id})
+    found = await gateway.client.fetch_order(None, "BTC/USD", {"origClientOrderId": trail.client_order_id})
     assert (found["info"]["type"], found["info"]["stopPrice"]) == ("STOP_LOSS", "10000.00000000")
 
 
@@ -253,7 +253,7 @@ async def test_a_venue_without_our_lists_is_sent_no_protected_entry(simulator: S
     """Rather no entry than one whose stop nobody watches."""
     settings = simulator.settings
     async with opened_gateway("simulator", settings.exchange, instruments_of(settings), Metrics()) as opened:
-        elsewhere = CcxtGateway(opened._client, instruments_of(settings), Metrics())
+        elsewhere = CcxtGateway(opened.client, instruments_of(settings), Metrics())
         entry, *legs = protected(stop=1_000_000)
         refused = await elsewhere.submit_list(SubmitOrderList(working=entry, pending=tuple(legs)))
         assert isinstance(refused, VenueRejected)

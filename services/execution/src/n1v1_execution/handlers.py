@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +14,8 @@ import structlog
 
 from n1v1.events import (
     BarsComplete,
+    BreakerChanged,
+    BreakerCommand,
     CancelOrder,
     Event,
     OrderApproved,
@@ -29,17 +31,22 @@ from n1v1.events import (
 )
 from n1v1.execution.orders import Order, OrderState
 from n1v1.execution.stage import Execution
-from n1v1.ids import ClientOrderId, OrderId, order_of_client_order_id
-from n1v1.values import Instrument
+from n1v1.ids import ClientOrderId, OrderId, digest, order_of_client_order_id
+from n1v1.values import Instrument, TimeInForce
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
-from n1v1_execution.ports import OrderGateway, VenueTrouble
+from n1v1_execution.news import reports_of
+from n1v1_execution.ports import OrderGateway, OrderUpdate, VenueTrouble
+from n1v1_execution.protection import Guard, Phase, Protection, Step, ask
+from n1v1_execution.reconciliation import Difference, Reconciliation
 from n1v1_execution.rows import fills_effect, orders_effect
 
 log = structlog.get_logger()
 
 ASK_AGAIN_S = 0.2
+LOOKUPS_WITHOUT_RESULT = 2
+"""So often in a row, after its time, an order must not be found before it is believed absent."""
 
 Answer = VenueAccepted | VenueRejected | Sequence[VenueAccepted]
 """What a venue says to a request."""
@@ -64,7 +71,14 @@ class ExecutionHandler:
         instruments: Sequence[Instrument],
         absence_after_s: float,
         metrics: Metrics,
+        reconciliation: Reconciliation | None = None,
+        protection: Protection | None = None,
+        needs_stream: bool = False,
     ) -> None:
+        """reconciliation: None in lockstep, where the market waits for us and we ask for every open order.
+        protection: where the venue cannot take an entry and its legs as one list. needs_stream: new orders go out
+        only while somebody says that the user stream is alive (`is_connected`).
+        """
         self._stage = stage
         self._gateway = gateway
         self._flags = flags
@@ -73,18 +87,39 @@ class ExecutionHandler:
         self._metrics = metrics
         self._commands: list[VenueCommand] = []
         self._touched: dict[OrderId, Order] = {}
+        self._reconciliation = reconciliation
+        self._protection = protection
+        self._needs_stream = needs_stream
+        self._updates: deque[OrderUpdate] = deque()
+        self._to_ask: dict[OrderId, Order] = {}
+        self._must_reconcile = False
+        self._suspicion = ""
+        self._market_ns = 0
+        self._sent_s: dict[OrderId, float] = {}
+        self.is_connected = False
+        self.is_reconciled = False
+        """Whether the last comparison with the venue was carried through, whatever it found."""
         self._in_doubt_gauge = metrics.gauge("execution_orders_unknown")
         self.commit: Commit | None = None
 
     async def handle(self, event: Event) -> Sequence[Event]:
         said: list[Event] = []
         if isinstance(event, BarsComplete):
+            self._market_ns = event.ts_ns
             for order in self._stage.open_orders:
                 said += self._noted(self._heard(await self._news_of(order)))
         said += self._noted(self._stage.handle(event))
         if isinstance(event, OrderApproved):
             self._touch(event.order_id)
+        if isinstance(event, BreakerChanged) and not event.is_open:
+            self._trust_again()
         return said
+
+    def _trust_again(self) -> None:
+        """An operator has closed the breaker: whatever was suspicious has been looked at."""
+        if self._suspicion and self._reconciliation is not None:
+            self._reconciliation.begin_anew()
+        self._suspicion = ""
 
     def _noted(self, outcome: Outcome) -> Sequence[Event]:
         """The events of an outcome; its commands wait until the step is stored."""
@@ -103,7 +138,7 @@ class ExecutionHandler:
         """What the venue knows of an open order. Asked until it answers: without it the bar time cannot settle."""
         while True:
             try:
-                return await self._gateway.find(order)
+                return await self._find(order)
             except VenueTrouble as error:
                 log.warning("the venue does not answer", order=order.order_id, reason=str(error))
                 await asyncio.sleep(ASK_AGAIN_S)
@@ -111,7 +146,190 @@ class ExecutionHandler:
     def _heard(self, reports: Sequence[VenueReport]) -> Outcome:
         for report in reports:
             self._touch(order_of_client_order_id(report.client_order_id))
-        return self._stage.report(*reports)
+        outcome = self._stage.report(*reports)
+        if self._reconciliation is not None:
+            self._book(outcome.events, self._reconciliation)
+        return outcome
+
+    def _book(self, events: Sequence[Event], reconciliation: Reconciliation) -> None:
+        for event in events:
+            if isinstance(event, OrderFilled):
+                reconciliation.book(event)
+                if self._protection is not None:
+                    self._protection.book(event.order_id, event.base_fee_lots)
+
+    # --- outside lockstep: what the user stream says, and the comparison with the venue -----------------------------
+
+    def hear(self, updates: Iterable[OrderUpdate]) -> None:
+        """Put down what the user stream says; `news` takes it up within a step."""
+        self._updates.extend(updates)
+
+    def ask_to_reconcile(self) -> None:
+        self._must_reconcile, self.is_reconciled = True, False
+
+    def news(self) -> Sequence[Event]:
+        """What follows from what was heard. An update that leaves a question makes its order one to be asked for."""
+        said: list[Event] = []
+        while self._updates:
+            update = self._updates.popleft()
+            order = self._order_in(update)
+            if order is None:
+                self._must_reconcile = True
+                continue
+            reports = reports_of(update, order, self._instruments[order.symbol])
+            if reports is None:
+                self._to_ask[order.order_id] = order
+            else:
+                said += self._noted(self._heard(reports))
+        return said
+
+    def _order_in(self, update: OrderUpdate) -> Order | None:
+        order_id = order_of_client_order_id(update.client_order_id)
+        if order_id is not None:
+            return self._stage.order(order_id)
+        named = (order for order in self._stage.open_orders if order.venue_order_id == update.venue_order_id)
+        return next(named, None)
+
+    async def _keep_in_step(self) -> None:
+        """What a live account needs at the end of every step."""
+        while self._to_ask:
+            _, order = self._to_ask.popitem()
+            await self._carry_out(await self._commit(self._heard(await self._ask(order))))
+        self._take_back_expired()
+        if self._must_reconcile and self._reconciliation is not None:
+            await self._reconcile(self._reconciliation)
+
+    def _take_back_expired(self) -> None:
+        """Entries that end by time, at a venue that does not end them: we do."""
+        if self._protection is None:
+            return
+        now_ns = max(self._market_ns, time.time_ns())
+        for order in self._stage.open_orders:
+            if order.time_in_force is TimeInForce.GTD and order.valid_until_ns <= now_ns:
+                order.is_unwanted = True
+
+    async def _reconcile(self, reconciliation: Reconciliation) -> None:
+        try:
+            differences = await reconciliation.run(self._find, self._apply)
+        except VenueTrouble as error:
+            log.warning("the account could not be compared with the venue's", reason=str(error))
+            return
+        self._must_reconcile, self.is_reconciled = False, True
+        for difference in differences:
+            log.error("the venue differs from our books", kind=difference.kind, what=difference.what)
+            self._metrics.counter("execution_reconcile_differences_total", kind=difference.kind).inc()
+        await self._halt(differences)
+
+    async def _apply(self, reports: Sequence[VenueReport]) -> None:
+        await self._carry_out(await self._commit(self._heard(reports)))
+
+    async def _halt(self, differences: Sequence[Difference]) -> None:
+        """Nothing new before somebody has looked. Said once; risk opens the breaker of the account."""
+        reason = "; ".join(difference.what for difference in differences)
+        if not reason or self._suspicion:
+            await self._commit(Outcome())
+            return
+        self._suspicion = reason
+        command = BreakerCommand(
+            id=f"halt:{self._stage.account}:{self._market_ns}:{digest(reason)}",
+            ts_ns=self._market_ns,
+            account=self._stage.account,
+            open=True,
+            reason=f"the venue differs from our books: {reason}",
+            actor="execution",
+        )
+        await self._commit(Outcome((command,)))
+
+    # --- protection at venues without our lists ----------------------------------------------------------------------
+
+    async def _find(self, order: Order) -> Sequence[VenueReport]:
+        """What the venue says of an order. A guarded leg is at the venue in generations, or not yet."""
+        if self._protection is None or order.entry_id is None:
+            return await self._gateway.find(order)
+        guard = self._protection.begin(order)
+        if order.state.is_in_doubt:
+            entry = self._stage.order(order.entry_id)
+            found = await self._gateway.find(entry) if entry is not None else ()
+            return self._protection.as_accepted(order, found)
+        if guard.phase is Phase.IDLE:
+            return ()
+        return self._protection.heard(guard, await ask(self._gateway, self._protection.at_venue(guard)))
+
+    async def _protect(self, protection: Protection) -> None:
+        for guard in protection.guards:
+            while (step := protection.next_step(guard)) is not None:
+                match step:
+                    case Step.SEND:
+                        await self._send_protection(protection, guard)
+                    case Step.ASK:
+                        await self._ask_for_protection(protection, guard)
+                    case Step.CANCEL:
+                        await self._cancel_protection(protection, guard)
+                    case Step.CLOSE:
+                        await self._apply(protection.closed(guard))
+        protection.forget_done()
+
+    async def _send_protection(self, protection: Protection, guard: Guard) -> None:
+        request = protection.begin_sending(guard)
+        self._touch_listed(protection.legs(guard))
+        await self._commit(Outcome())
+        self._sent_s[guard.entry_id] = time.monotonic()
+        try:
+            answer = await self._sent(request)
+        except VenueTrouble as error:
+            log.warning("a protection is in doubt", entry=guard.entry_id, reason=str(error))
+            return
+        if not isinstance(answer, VenueRejected):
+            protection.taken(guard)
+            await self._commit(Outcome())
+            return
+        log.warning("a protection was refused", entry=guard.entry_id, reason=answer.reason, code=answer.code)
+        if not protection.refused(guard, answer):
+            await self._halt([Difference("order", f"the position of {guard.entry_id} is unprotected: {answer.reason}")])
+
+    async def _sent(self, request: SubmitOrder | SubmitOrderList) -> Answer:
+        if isinstance(request, SubmitOrderList):
+            return await self._gateway.submit_list(request)
+        return await self._gateway.submit(request)
+
+    async def _ask_for_protection(self, protection: Protection, guard: Guard) -> None:
+        """Until the venue has said whether it has it, or whether it is over."""
+        deadline = self._sent_s.setdefault(guard.entry_id, time.monotonic()) + self._absence_after_s
+        phase, lookups = guard.phase, 0
+        while guard.phase is phase:
+            asked = time.monotonic()
+            orders = protection.at_venue(guard)
+            found = [await self._ask_plainly(order) for order in orders]
+            await self._apply(protection.heard(guard, found))
+            if guard.phase is not phase:
+                break
+            if phase is Phase.CANCELLING:
+                await self._try_to_cancel(orders[0])
+            lookups = lookups + 1 if asked >= deadline and not any(found) else 0
+            if lookups >= LOOKUPS_WITHOUT_RESULT:
+                protection.never_arrived(guard)
+            await asyncio.sleep(ASK_AGAIN_S)
+        self._sent_s.pop(guard.entry_id, None)
+
+    async def _ask_plainly(self, order: Order) -> Sequence[VenueReport]:
+        while True:
+            try:
+                return await self._gateway.find(order)
+            except VenueTrouble as error:
+                log.warning("the venue does not answer", order=order.order_id, reason=str(error))
+                await asyncio.sleep(ASK_AGAIN_S)
+
+    async def _cancel_protection(self, protection: Protection, guard: Guard) -> None:
+        order = protection.begin_cancelling(guard)
+        await self._commit(Outcome())
+        if order is not None:
+            await self._try_to_cancel(order)
+
+    async def _try_to_cancel(self, order: Order) -> None:
+        try:
+            await self._gateway.cancel(order)
+        except VenueTrouble as error:
+            log.warning("a cancel is in doubt", client_order_id=order.client_order_id, reason=str(error))
 
     def _touch(self, order_id: OrderId | None) -> None:
         """Remember an order whose row has to be written, itself too: the stage may forget it when it is closed."""
@@ -139,6 +357,11 @@ class ExecutionHandler:
         while in_doubt := self._stage.orders_in_doubt:
             await self._carry_out(await self._resolve(in_doubt[0]))
         await self._carry_out(self._stage.cancels_due)
+        if self._reconciliation is not None:
+            await self._keep_in_step()
+            await self._carry_out(self._stage.cancels_due)
+        if self._protection is not None:
+            await self._protect(self._protection)
 
     async def _carry_out(self, commands: Sequence[VenueCommand]) -> None:
         """What follows from a command comes before the next one: its further attempts, the exit after a cancel."""
@@ -153,10 +376,18 @@ class ExecutionHandler:
             case SubmitOrderList():
                 assert command.working is not None, "execution gives the legs together with their entry"
                 order = self._order_of(command.working.client_order_id)
+                if self._protection is not None:
+                    return await self._submit(order, partial(self._submit_guarded, self._protection, command))
                 return await self._submit(order, partial(self._gateway.submit_list, command))
             case SubmitOrder():
                 order = self._order_of(command.client_order_id)
                 return await self._submit(order, partial(self._gateway.submit, command))
+
+    async def _submit_guarded(self, protection: Protection, orders: SubmitOrderList) -> Answer:
+        assert orders.working is not None
+        protection.begin(self._order_of(orders.working.client_order_id))
+        answer = await self._gateway.submit(orders.working)
+        return answer if isinstance(answer, VenueRejected) else protection.accepted(orders, answer)
 
     async def _submit(self, order: Order, send: Callable[[], Awaitable[Answer]]) -> Sequence[VenueCommand]:
         """Send an order, or an entry with its legs, once. Answers what follows: another attempt if it never arrived."""
@@ -177,10 +408,9 @@ class ExecutionHandler:
         """
         if not order.is_to_be_cancelled:
             return ()  # it was closed meanwhile, by another cancel of its list or by a fill
-        try:
-            await self._gateway.cancel(order)
-        except VenueTrouble as error:
-            log.warning("a cancel is in doubt", client_order_id=order.client_order_id, reason=str(error))
+        if self._protection is not None and order.entry_id is not None:
+            return ()  # a leg is not at the venue under this name: its guard takes it back
+        await self._try_to_cancel(order)
         asked = [listed for listed in self._stage.listed_with(order) if listed.state.is_open]
         reports = [report for listed in asked for report in await self._ask(listed)]
         commands = await self._commit(self._heard(reports))
@@ -204,16 +434,24 @@ class ExecutionHandler:
         """A no on behalf of the venue while the account is halted. Orders that reduce a position always go out."""
         if order.reduce_only:
             return None
-        halt = await self._flags.is_open(order.account)
-        if not halt.is_open:
+        reason = await self._why_halted(order.account)
+        if not reason:
             return None
         return VenueRejected(
             ts_ns=order.decided_ns,
             client_order_id=order.client_order_id,
             symbol=order.symbol,
             code=0,
-            reason=f"not sent, the account is halted: {halt.reason}",
+            reason=f"not sent, {reason}",
         )
+
+    async def _why_halted(self, account: str) -> str:
+        if self._needs_stream and not self.is_connected:
+            return "the user stream is not proven alive"
+        if self._suspicion:
+            return f"the venue differs from our books: {self._suspicion}"
+        halt = await self._flags.is_open(account)
+        return f"the account is halted: {halt.reason}" if halt.is_open else ""
 
     async def _resolve(self, order: Order) -> Sequence[VenueCommand]:
         """Ask for an order in doubt, and for all that was sent with it; believe in the absence of all of them, and
@@ -224,18 +462,31 @@ class ExecutionHandler:
         await self._commit(Outcome(tuple(self._stage.no_answer(order.order_id, "no answer is remembered"))))
         deadline = time.monotonic() + self._absence_after_s
         commands: list[VenueCommand] = []
+        lookups = 0
         while in_doubt := [listed for listed in self._stage.listed_with(order) if listed.state.is_in_doubt]:
             asked = time.monotonic()
             reports = [report for listed in in_doubt for report in await self._ask(listed)]
             if reports:
                 commands += await self._commit(self._heard(reports))
-            elif asked >= deadline:
+                lookups = 0
+                continue
+            lookups += asked >= deadline
+            if lookups >= LOOKUPS_WITHOUT_RESULT and not await self._is_explained_by_a_trade(order):
                 log.warning("an order never reached the venue", order=order.order_id, attempt=order.attempt)
                 self._touch_listed(in_doubt)
                 return [*commands, *await self._commit(self._stage.never_arrived(in_doubt[0].order_id))]
-            else:
-                await asyncio.sleep(ASK_AGAIN_S)
+            await asyncio.sleep(ASK_AGAIN_S)
         return commands
+
+    async def _is_explained_by_a_trade(self, order: Order) -> bool:
+        """An order may have been executed and still not be found: lists of a venue lag behind one another."""
+        while self._reconciliation is not None:
+            try:
+                return await self._reconciliation.explains(order)
+            except VenueTrouble as error:
+                log.warning("the venue does not answer", order=order.order_id, reason=str(error))
+                await asyncio.sleep(ASK_AGAIN_S)
+        return False
 
     def _touch_listed(self, orders: Sequence[Order]) -> None:
         """Their attempt changes, which no event says."""
@@ -259,15 +510,27 @@ class ExecutionHandler:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        return self._stage.snapshot()
+        saved = self._stage.snapshot()
+        if self._reconciliation is not None:
+            saved["reconciliation"] = self._reconciliation.snapshot()
+            saved["suspicion"] = self._suspicion
+        if self._protection is not None:
+            saved["guards"] = self._protection.snapshot()
+        return saved
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self._stage.restore(saved)
+        self._market_ns = int(saved["market_ns"])
+        if self._reconciliation is not None and "reconciliation" in saved:
+            self._reconciliation.restore(saved["reconciliation"])
+            self._suspicion = saved["suspicion"]
+        if self._protection is not None:
+            self._protection.restore(saved.get("guards", ()))
+        self._to_ask.clear()
         self._commands.clear()
         self._touched.clear()
 
 
 def _timed(report: VenueReport, order: Order) -> VenueReport:
-    """A venue's no carries no time: it has that of its order."""
-    is_timeless = isinstance(report, VenueRejected) and not report.ts_ns
-    return replace(report, ts_ns=order.decided_ns) if is_timeless else report
+    """A venue's no carries no time, and at some venues its yes: it has that of its order."""
+    return report if report.ts_ns else replace(report, ts_ns=order.decided_ns)

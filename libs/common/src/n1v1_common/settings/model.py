@@ -175,6 +175,9 @@ class SimulatedAccount(Section):
 class Simulator(Section):
     quality: Literal["bars", "trades", "depth"] = "bars"
     """What is replayed. bars: intrabar paths. trades, depth: an order book with price-time priority."""
+    begins: Moment | None = None
+    """Where the market stands when the venue opens for the first time: what was recorded before is history then.
+    Empty: before the first record."""
     clock: Literal["wall", "market"] = "wall"
     """What GET time answers and timestamps of requests are checked against. market: the time of the replay, so clients
     have to synchronise with it."""

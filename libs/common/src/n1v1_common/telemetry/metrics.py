@@ -123,6 +123,9 @@ METRICS = (
     MetricSpec(
         "execution_reconcile_differences_total", Kind.COUNTER, "differences", "Found against the venue.", ("kind",)
     ),
+    MetricSpec("execution_user_stream_alive", Kind.GAUGE, "0 or 1", "1 while fills arrive by push."),
+    MetricSpec("execution_user_events_total", Kind.COUNTER, "events", "Executions and changes of orders, pushed."),
+    MetricSpec("execution_clock_ahead_ms", Kind.GAUGE, "milliseconds", "Our clock before the venue's."),
     MetricSpec("portfolio_fills_booked_total", Kind.COUNTER, "fills", "Fills entered in the ledger.", ("symbol",)),
     MetricSpec("portfolio_equity_quote", Kind.GAUGE, "quote currency", "Equity as last marked.", ("account",)),
     MetricSpec("portfolio_drawdown_ratio", Kind.GAUGE, "fraction", "From the peak of equity.", ("account",)),

@@ -76,6 +76,10 @@ class Execution:
         self._decisions: DecisionsComplete | None = None
 
     @property
+    def account(self) -> str:
+        return self._account
+
+    @property
     def open_orders(self) -> list[Order]:
         """An entry stands before its legs, so that its fills are known before theirs."""
         return list(self._open.values())

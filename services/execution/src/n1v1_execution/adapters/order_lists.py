@@ -46,6 +46,38 @@ def parameters(orders: SubmitOrderList, instrument: Instrument, market_id: str) 
     return sent
 
 
+def oco_parameters(orders: SubmitOrderList, instrument: Instrument, market_id: str) -> Parameters:
+    """Of POST orderList/oco, in words that Binance itself knows: a stop, and a target that only makes."""
+    stop, target = orders.pending
+    is_sale = stop.side is Side.SELL
+    at_target = {
+        "Type": "LIMIT_MAKER",
+        "Price": str(instrument.price(target.limit_ticks or 0)),
+        "ClientOrderId": str(target.client_order_id),
+    }
+    at_stop = {"Type": "STOP_LOSS", "ClientOrderId": str(stop.client_order_id)} | (
+        {"StopPrice": str(instrument.price(stop.stop_ticks or 0))}
+        if stop.trail_ppb is None
+        else {"TrailingDelta": str(whole_basis_points(stop.trail_ppb))}
+    )
+    return (
+        {
+            "symbol": market_id,
+            "listClientOrderId": f"{stop.client_order_id}-list",
+            "side": str(stop.side),
+            "quantity": _quantity(stop, instrument),
+            "newOrderRespType": "RESULT",
+        }
+        | {f"above{name}": value for name, value in (at_target if is_sale else at_stop).items()}
+        | {f"below{name}": value for name, value in (at_stop if is_sale else at_target).items()}
+    )
+
+
+def whole_basis_points(ppb: int) -> int:
+    """What Binance takes for a trailing distance: rounded to the nearest, at least one."""
+    return max(1, (ppb + PPB_PER_BASIS_POINT // 2) // PPB_PER_BASIS_POINT)
+
+
 def lifetime(order: SubmitOrder) -> Parameters:
     """How long an order with a limit may rest."""
     if order.time_in_force is TimeInForce.GTD and order.expires_ns is not None:

@@ -1,0 +1,128 @@
+"""The grid that a venue trades a symbol on, by its own metadata, and exact rounding to it.
+
+Amounts leave as decimal text: ccxt's own rounding takes prices to the nearest tick, which may be against us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from n1v1.values import Instrument, Side
+from n1v1_execution.ports import VenueNotUsable
+
+ZERO = Decimal(0)
+DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4
+"""How a venue of ccxt's counts precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """tick: of prices; step: of quantities. A limit of zero is none."""
+
+    tick: Decimal
+    step: Decimal
+    min_quantity: Decimal = ZERO
+    max_quantity: Decimal = ZERO
+    min_notional: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class OnGrid:
+    quantity: Decimal
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OffGrid:
+    """The order cannot be expressed on the grid."""
+
+    reason: str
+
+
+def grid_of(market: Mapping[str, Any], precision_mode: int) -> Grid:
+    """From a market as ccxt describes it. Raises VenueNotUsable when the venue does not say how fine its grid is."""
+    symbol = market["symbol"]
+    limits = market["limits"]
+    return Grid(
+        tick=_unit(market["precision"]["price"], precision_mode, f"{symbol}: size of a tick"),
+        step=_unit(market["precision"]["amount"], precision_mode, f"{symbol}: step of quantities"),
+        min_quantity=_number(limits["amount"].get("min")),
+        max_quantity=_number(limits["amount"].get("max")),
+        min_notional=_number(limits["cost"].get("min")),
+    )
+
+
+def differences(grid: Grid, instrument: Instrument) -> list[str]:
+    """Why orders and executions of the instrument would not fit on the venue's grid; empty when they do.
+
+    A coarser step of ours is no difference: whatever it allows, the venue allows too.
+    """
+    found = []
+    if grid.tick != instrument.tick_size:
+        found.append(f"the venue's tick is {grid.tick}, ours {instrument.tick_size}")
+    step = instrument.quantity(instrument.step_lots)
+    if grid.step % instrument.lot_size:
+        found.append(f"the venue's step {grid.step:f} is no multiple of our lot {instrument.lot_size:f}")
+    elif step % grid.step:
+        found.append(f"our step {step:f} is no multiple of the venue's {grid.step:f}")
+    least = instrument.cash(instrument.min_notional)
+    if least < grid.min_notional:
+        found.append(f"the venue's smallest order is worth {grid.min_notional:f} {instrument.quote}, ours {least:f}")
+    return found
+
+
+def check_grid(grid: Grid, instrument: Instrument) -> None:
+    """Raises VenueNotUsable, with all that differs."""
+    if found := differences(grid, instrument):
+        raise VenueNotUsable(
+            f"{instrument.symbol}: the configured instrument does not fit the venue: {'; '.join(found)}. "
+            "Import a dataset with the venue's own grid, or trade another symbol"
+        )
+
+
+def on_grid(
+    grid: Grid, *, side: Side, quantity: Decimal, price: Decimal | None, reference: Decimal | None = None
+) -> OnGrid | OffGrid:
+    """The order as the venue takes it: no more than was asked for, at no worse a price.
+
+    The quantity is rounded down, a price of a BUY down and of a SELL up. reference: a price to value an order without
+    one at; None: its value is not checked.
+    """
+    rounded = _rounded(quantity, grid.step, ROUND_FLOOR)
+    if rounded <= 0 or rounded < grid.min_quantity:
+        return OffGrid(f"quantity {quantity:f} is less than the venue's {max(grid.step, grid.min_quantity):f}")
+    if grid.max_quantity and rounded > grid.max_quantity:
+        return OffGrid(f"quantity {quantity:f} is more than the venue's {grid.max_quantity:f}")
+    if price is not None:
+        price = _rounded(price, grid.tick, ROUND_FLOOR if side is Side.BUY else ROUND_CEILING)
+        if price <= 0:
+            return OffGrid(f"the price is less than the venue's tick {grid.tick:f}")
+    valued = price if price is not None else reference
+    if valued is not None and rounded * valued < grid.min_notional:
+        return OffGrid(f"{rounded:f} at {valued:f} is worth less than the venue's {grid.min_notional:f}")
+    return OnGrid(rounded, price)
+
+
+def _rounded(value: Decimal, unit: Decimal, rounding: str) -> Decimal:
+    return (value / unit).to_integral_value(rounding) * unit
+
+
+def _unit(value: Any, precision_mode: int, what: str) -> Decimal:
+    """Any: text, a number or None, as the venue's adapter in ccxt has it."""
+    if value is None:
+        raise VenueNotUsable(f"{what}: the venue does not say")
+    if precision_mode == DECIMAL_PLACES:
+        return Decimal(1).scaleb(-int(value))
+    if precision_mode != TICK_SIZE:
+        raise VenueNotUsable(f"{what}: the venue counts in significant digits, which no fixed grid has")
+    unit = Decimal(str(value))
+    if unit <= 0:
+        raise VenueNotUsable(f"{what}: expected a positive number, the venue says {value}")
+    return unit
+
+
+def _number(value: Any) -> Decimal:
+    return Decimal(str(value)) if value is not None else ZERO
