@@ -19,6 +19,7 @@ from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
 from n1v1_exchange_simulator.replay.source import Quality
 from n1v1_exchange_simulator.settings import open_journal, recovered_exchange, setup_of
 from n1v1_exchange_simulator.tls import open_tls_port
+from n1v1_research.datasets.moments import moment_ns
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,8 @@ async def serve(context: ServiceContext) -> None:
         if journal.cut_off:
             log.warning("cut a torn line off the journal", path=str(journal.path), torn=repr(journal.cut_off))
         exchange = recovered_exchange(setup, journal)
+        if context.settings.simulator.begins is not None:
+            exchange.advance_until(moment_ns(context.settings.simulator.begins))
         broken: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
 
         faults = opened.enter_context(opened_faults(context.settings, lambda: exchange.clock_ns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 DEFAULT_DATA = "binance-1m"
 SERVICE = "exchange_simulator"
 PORTS = {"port": 18080, "tls_port": 18443, "admin_port": 18090}
+FINEST_BARS = "1m"
+"""Of which bars of trades and depth are made; longer ones follow from them."""
 LOOK_EVERY_S = 1.0
 LINE_EVERY_S = 30.0
 """Where the status line is not rewritten in place."""
@@ -50,6 +53,16 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="DATE", help="first bar, UTC (the first recorded)")
     parser.add_argument("--end", metavar="DATE", help="end, exclusive, UTC (the last recorded)")
     parser.add_argument("--quality", choices=("bars", "trades", "depth"), default="bars", help="of the data (bars)")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--begin", metavar="MOMENT", help="where the market stands when it opens; before is history")
+    begin.add_argument(
+        "--now",
+        metavar="BARS",
+        type=int,
+        nargs="?",
+        const=500,
+        help="move recorded bars in time, so that after so many (500) it is now: for bots that want today's data",
+    )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=float, metavar="X", default=60.0, help="recorded seconds per second (60)")
     pace.add_argument("--step", action="store_true", help="the market waits for POST /simulation/v1/advance")
@@ -109,7 +122,7 @@ async def _serve(args: argparse.Namespace, state_dir: Path) -> int:
     )
     await service.start()
     try:
-        print(summary(settings, overrides.symbols, accounts, state_dir), flush=True)
+        print(summary(args.data, settings, accounts, state_dir), flush=True)
         await _keep_telling(service)
     finally:
         await service.stop()
@@ -131,7 +144,9 @@ class _Overrides:
         args = self._args
         if not args.speed > 0:
             raise WrongOption(f"--speed must be above 0, not {args.speed}")
-        given = {"market.start": args.start, "market.end": args.end}
+        if args.now is not None and (args.quality != "bars" or args.now < 1):
+            raise WrongOption("--now moves bars, and needs at least one of them for its history")
+        given = {"market.start": args.start, "market.end": args.end, "simulator.begins": args.begin}
         return [
             f"market.dataset={args.data}",
             f"replay.mode={'lockstep' if args.step else 'scaled'}",
@@ -162,21 +177,42 @@ class _Overrides:
             f"services.{SERVICE}.port": claim_port("--port", args.port),
             "simulator.tls_port": claim_port("--tls-port", args.tls_port),
             "simulator.admin_port": claim_port("--admin-port", args.admin_port),
-            **self._recording(settings),
+            **self._recording(settings, state_dir),
         }
 
-    def _recording(self, settings: Settings) -> dict[str, object]:
+    def _recording(self, settings: Settings, state_dir: Path) -> dict[str, object]:
         """What follows from the data: symbols, length of bars, currency, opening balances."""
-        dataset = _dataset(settings, self._args.symbols)
-        quote = dataset.instruments[0].quote
-        self.symbols = dataset.symbols
+        if self._args.quality == "bars":
+            bars = self._bars(settings, state_dir)
+        else:
+            bars = {"market.timeframe": FINEST_BARS}
+            self.symbols = _recorded_symbols(self._args)
+        quote = self.symbols[0].split("-")[1]
         extra = {asset: amount for asset, amount in self._balances.items() if asset != quote}
-        return {
-            "market.symbols": list(dataset.symbols),
-            "market.timeframe": dataset.timeframe,
+        return bars | {
+            "market.symbols": list(self.symbols),
             "account.quote_currency": quote,
             "account.initial_balance": self._balances.get(quote, str(settings.account.initial_balance)),
             "simulator.balances": extra,
+        }
+
+    def _bars(self, settings: Settings, state_dir: Path) -> dict[str, object]:
+        dataset = _dataset(settings, self._args.symbols)
+        self.symbols = dataset.symbols
+        found: dict[str, object] = {"market.timeframe": dataset.timeframe}
+        if self._args.now is None:
+            return found
+        from n1v1_cli.as_if_now import stored_as_if_now
+
+        store = state_dir / "datasets"
+        moved_id, begins_ns = stored_as_if_now(dataset, store, history=self._args.now, now_ns=time.time_ns())
+        begins = datetime.fromtimestamp(begins_ns / 1e9, UTC).isoformat()
+        return found | {
+            "market.dataset": moved_id,
+            "market.start": None,
+            "market.end": None,
+            "paths.datasets_dir": store,
+            "simulator.begins": begins,
         }
 
     def _settings_of(self, account: Account) -> dict[str, object]:
@@ -194,6 +230,16 @@ def _dataset(settings: Settings, symbols: str | None) -> Dataset:
         end=market.end,
         store=settings.datasets_dir,
     )
+
+
+def _recorded_symbols(args: argparse.Namespace) -> tuple[str, ...]:
+    """Files of trades and of depth are called after their symbol. Raises WrongOption."""
+    if args.symbols:
+        return tuple(args.symbols.split(","))
+    named = re.match(r"[A-Z0-9]+-[A-Z0-9]+", Path(args.data).name)
+    if named is None:
+        raise WrongOption(f"--quality {args.quality} needs --symbols, or a file whose name begins with its symbol")
+    return (named[0],)
 
 
 def accounts_of(written: list[str]) -> list[Account]:
@@ -226,7 +272,7 @@ def balances_of(text: str) -> dict[str, str]:
 # --- what stands on the screen -----------------------------------------------------------------------------------
 
 
-def summary(settings: Settings, symbols: tuple[str, ...], accounts: list[Account], state_dir: Path) -> str:
+def summary(data: str, settings: Settings, accounts: list[Account], state_dir: Path) -> str:
     """Everything that a client needs."""
     rest = f"http://127.0.0.1:{settings.listen_of(SERVICE).port}"
     tls = f"https://127.0.0.1:{settings.simulator.tls_port}"
@@ -234,8 +280,8 @@ def summary(settings: Settings, symbols: tuple[str, ...], accounts: list[Account
     replay = settings.replay
     pace = "step by step" if replay.mode == "lockstep" else f"{replay.speed:g} recorded seconds a second"
     lines = [
-        f"venue open: {settings.market.dataset} ({settings.simulator.quality}), {pace}",
-        f"  symbols        {', '.join(symbol.replace('-', '') for symbol in symbols)}",
+        f"venue open: {data} ({settings.simulator.quality}), {pace}",
+        f"  symbols        {', '.join(symbol.replace('-', '') for symbol in settings.market.symbols)}",
         f"  REST           {rest}/api/v3",
         f"  streams        {_ws(rest)}/ws  {_ws(rest)}/stream?streams=...",
         f"  WebSocket API  {_ws(rest)}/ws-api/v3",
