@@ -28,7 +28,7 @@ KEY, SECRET = "key-of-the-client-under-test", "secret-of-the-client-under-test"
 INSTALL_WITHIN_S = 900
 READY_WITHIN_S = 60
 PATIENCE_S = 120.0
-VENUE_OPTIONS = ("--data", "binance-1m", "--speed", "60", "--loop", "--balance", "BUSD=100000,BTC=1")
+VENUE_OPTIONS = ("--data", "binance-1m", "--balance", "BUSD=100000,BTC=1", "--listen-keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Client:
     name: str
     install: tuple[str, ...]
     patience_s: float
+    venue: tuple[str, ...]
+    """Options of the venue that it runs against."""
 
     @property
     def environment(self) -> Path:
@@ -66,7 +68,7 @@ def chosen(names: Sequence[str]) -> list[Client]:
     if unknown := [name for name in names if name not in listed]:
         sys.exit(f"no client {', '.join(unknown)}; there are: {', '.join(listed)}")
     return [
-        Client(name, tuple(entry["install"]), entry.get("patience_s", PATIENCE_S))
+        Client(name, tuple(entry["install"]), entry.get("patience_s", PATIENCE_S), tuple(entry["venue"]))
         for name, entry in listed.items()
         if not names or name in names
     ]
@@ -79,7 +81,7 @@ def outcome_of(client: Client) -> Outcome:
     if problem:
         print(f"NOT INSTALLED: {problem}", flush=True)
         return Outcome(client.name, 0, ("not installed",), time.monotonic() - began)
-    with tempfile.TemporaryDirectory(prefix="n1v1-client-") as folder, venue(Path(folder)) as where:
+    with tempfile.TemporaryDirectory(prefix="n1v1-client-") as folder, venue(Path(folder), client.venue) as where:
         lines = list(said_by(client, where, Path(folder)))
     passed = [line for line in lines if line.startswith("ok ")]
     failed = tuple(line.removeprefix("not ok ") for line in lines if line.startswith("not ok "))
@@ -110,12 +112,12 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def venue(folder: Path) -> Iterator[Mapping[str, str]]:
+def venue(folder: Path, options: Sequence[str]) -> Iterator[Mapping[str, str]]:
     """A venue on free ports while the block lasts; gives what a script needs, as environment variables."""
     http, tls, admin = (free_port() for _ in range(3))
     ports = ("--port", str(http), "--tls-port", str(tls), "--admin-port", str(admin))
     account = ("--account", f"main:{KEY}:{SECRET}")
-    command = [str(Path(sys.executable).with_name("n1v1")), "venue", *VENUE_OPTIONS, *ports, *account]
+    command = [str(Path(sys.executable).with_name("n1v1")), "venue", *VENUE_OPTIONS, *options, *ports, *account]
     state = folder / "venue"
     with (folder / "venue.log").open("w") as log:
         process = subprocess.Popen([*command, "--state", str(state)], stdout=log, stderr=log)
