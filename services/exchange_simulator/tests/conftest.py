@@ -18,7 +18,8 @@ from n1v1.simulation.venue import VenueRules
 from n1v1.values import Instrument
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_exchange_simulator.accounts import ApiAccount
-from n1v1_exchange_simulator.application import Streams, install_venue
+from n1v1_exchange_simulator.application import install_venue
+from n1v1_exchange_simulator.binance.streams import Streams
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.replay.bars import BarRecording
