@@ -17,7 +17,7 @@ import pytest
 from n1v1.events import BarClosed
 from n1v1.simulation.venue import VenueRules
 from n1v1.values import OrderType, Side
-from n1v1_exchange_simulator.exchange import Exchange, WrongStep, history_identity
+from n1v1_exchange_simulator.exchange import Exchange, Rules, WrongStep, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market_events import DepthChange, MarketEvent, PublicTrade
 from n1v1_exchange_simulator.matching.rules import MatchingRules
@@ -26,7 +26,7 @@ from n1v1_exchange_simulator.replay.depth import DepthRecording
 from n1v1_exchange_simulator.replay.recordings import find_recording
 from n1v1_exchange_simulator.replay.source import Quality, Source
 from n1v1_exchange_simulator.replay.trades import TradeRecording
-from n1v1_exchange_simulator.settings import Rules, exchange_over
+from n1v1_exchange_simulator.settings import exchange_over
 from n1v1_exchange_simulator.venue import ListKind, NewOrder, NewOrderList, OrderReport, Refused, Report
 from n1v1_research.datasets import load
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -15,10 +17,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from n1v1.values import OrderType, Side
 from n1v1_exchange_simulator.exchange import Exchange
@@ -26,6 +30,8 @@ from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.venue import ListKind, NewOrder, NewOrderList
 
 KEY, SECRET = "key-of-main", "secret-of-main"
+
+Signer = Callable[[bytes], str]
 
 
 def market_order(name: str, side: Side = Side.BUY) -> NewOrder:
@@ -198,13 +204,18 @@ async def address_of(process: asyncio.subprocess.Process, settings_file: Path) -
             await asyncio.sleep(0.02)
 
 
-async def ask(method: str, url: str, parameters: dict[str, Any]) -> Any:
+def hmac_signature(payload: bytes) -> str:
+    return hmac.new(SECRET.encode(), payload, hashlib.sha256).hexdigest()
+
+
+async def ask(
+    method: str, url: str, parameters: dict[str, Any], *, key: str = KEY, sign: Signer = hmac_signature
+) -> Any:
     query = urlencode({"timestamp": time.time_ns() // 1_000_000, **parameters})
-    signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
-    headers = {"X-MBX-APIKEY": KEY}
+    signature = quote(sign(query.encode()))
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, f"{url}?{query}&signature={signature}", headers=headers) as response,
+        session.request(method, f"{url}?{query}&signature={signature}", headers={"X-MBX-APIKEY": key}) as response,
     ):
         assert response.status == 200, await response.text()
         return await response.json()
@@ -265,3 +276,82 @@ async def test_a_journal_of_another_configuration_stops_the_start_with_one_sente
     with pytest.raises(AssertionError, match="was written for another configuration"):
         async with venue_process(settings_file):
             pass
+
+
+# --- a real process over depth --------------------------------------------------------------------------------
+
+
+def write_capture(path: Path) -> None:
+    """A book of one level a side that goes up by a dollar a second, with a trade at each new ask."""
+    lines: list[object] = [{"lastUpdateId": 0, "E": 1_000, "bids": [["99.0", "9.00"]], "asks": [["101.0", "9.00"]]}]
+    for number in range(1, 40):
+        now, ms = 100 + number, 1_000 * (1 + number)
+        change = {
+            "e": "depthUpdate",
+            "E": ms,
+            "U": number,
+            "u": number,
+            "b": [[f"{now - 2}.0", "0.00"], [f"{now - 1}.0", "9.00"]],
+            "a": [[f"{now}.0", "0.00"], [f"{now + 1}.0", "9.00"]],
+        }
+        trade = {"e": "trade", "E": ms, "T": ms, "t": number, "p": f"{now + 1}.0", "q": "1.00", "m": False}
+        lines += [{"stream": "btcusd@depth", "data": change}, {"stream": "btcusd@trade", "data": trade}]
+    path.write_bytes(gzip.compress("\n".join(f"1 {json.dumps(line)}" for line in lines).encode()))
+
+
+@pytest.fixture
+def depth_settings(tmp_path: Path) -> tuple[Path, Signer]:
+    """Settings of a venue over depth with a second account, and what that one signs with."""
+    write_capture(tmp_path / "BTC-USD-20240808.ws.gz")
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    settings = {
+        "market": {"symbols": ["BTC-USD"], "dataset": str(tmp_path)},
+        "simulator": {
+            "quality": "depth",
+            "balances": {"BTC": "5"},
+            "accounts": {"second": {"api_key": "key-of-second", "api_secret": public, "balances": {"USD": "5000"}}},
+        },
+        "exchange": {"api_key": KEY, "api_secret": SECRET},
+        "paths": {"state_dir": str(tmp_path / "state")},
+        "telemetry": {"log_format": "json"},
+    }
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(settings))
+    return path, lambda payload: base64.b64encode(private.sign(payload)).decode()
+
+
+async def test_a_killed_venue_over_depth_comes_back_with_its_book_and_its_accounts(
+    depth_settings: tuple[Path, Signer],
+) -> None:
+    settings_file, sign = depth_settings
+    buy = {"symbol": "BTCUSD", "side": "BUY", "type": "MARKET", "quantity": "1"}
+    sell = {"symbol": "BTCUSD", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "2", "price": "110"}
+
+    async def second(url: str, method: str, path: str, parameters: dict[str, Any]) -> Any:
+        return await ask(method, f"{url}/api/v3/{path}", parameters, key="key-of-second", sign=sign)
+
+    async def known(url: str) -> list[Any]:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v3/depth?symbol=BTCUSD") as response:
+            book = await response.json()
+        mine = await everything_known(url)
+        theirs = [await second(url, "GET", "account", {}), await second(url, "GET", "myTrades", {"symbol": "BTCUSD"})]
+        return [book, *mine, *theirs]
+
+    async with venue_process(settings_file) as (process, url):
+        await advance_to(url, 5)
+        await ask("POST", f"{url}/api/v3/order", sell)
+        await second(url, "POST", "order", buy)
+        await advance_to(url, 25)
+        before = await known(url)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async with venue_process(settings_file) as (_, url):
+        assert await known(url) == before
+        fill = (await ask("GET", f"{url}/api/v3/myTrades", {"symbol": "BTCUSD"}))[-1]
+        assert (fill["price"], fill["isMaker"]) == ("110.00000000", True)
+        await advance_to(url, 27)
+        placed = await second(url, "POST", "order", buy)
+        assert placed["orderId"] == 3
+        assert placed["fills"][0]["tradeId"] > fill["id"]

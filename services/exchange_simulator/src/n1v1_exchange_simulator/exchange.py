@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 
 from n1v1.errors import N1v1Error
+from n1v1.simulation.rules import VenueRules
 from n1v1.values import Instrument
 from n1v1_exchange_simulator.command_records import (
     Amend,
@@ -28,6 +30,7 @@ from n1v1_exchange_simulator.command_records import (
 from n1v1_exchange_simulator.journal import Journal, JournalError, Record
 from n1v1_exchange_simulator.market import MarketMemory
 from n1v1_exchange_simulator.market_events import MarketEvent
+from n1v1_exchange_simulator.matching.rules import MatchingRules
 from n1v1_exchange_simulator.replay.source import Source, Step, Tape
 from n1v1_exchange_simulator.venue import NewOrder, NewOrderList, OrderReport, Refused, ReplayedVenue, Report
 
@@ -35,6 +38,8 @@ ReportListener = Callable[[Report], None]
 MarketListener = Callable[[Sequence[MarketEvent]], None]
 Balances = Mapping[str, int]
 """Units by asset."""
+Rules = VenueRules | MatchingRules
+"""Of a venue over bars, and of one over trades or depth."""
 
 
 class WrongStep(Exception):
@@ -234,8 +239,14 @@ class _Contradiction(Exception):
     """The journal says one thing and the venue another."""
 
 
-def history_identity(source: Source, rules: object, accounts: Mapping[str, Balances]) -> dict[str, str]:
+def history_identity(source: Source, rules: Rules, accounts: Mapping[str, Balances]) -> dict[str, str]:
     """What a journal is only valid for. A change of any of it would give the same commands another outcome."""
     opening = sorted((account, sorted(balances.items())) for account, balances in accounts.items())
-    config = repr((source.quality.value, source.instruments, rules, opening))
+    config = repr((source.quality.value, source.instruments, _in_order(rules), opening))
     return {"dataset": source.identity, "configuration": hashlib.sha256(config.encode()).hexdigest()}
+
+
+def _in_order(rules: Rules) -> list[tuple[str, object]]:
+    """Its fields; sets are sorted, because each process writes them in an order of its own."""
+    values = [(field.name, getattr(rules, field.name)) for field in fields(rules)]
+    return [(name, sorted(value) if isinstance(value, frozenset) else value) for name, value in values]

@@ -18,7 +18,7 @@ from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.binance.limits import RateLimits
 from n1v1_exchange_simulator.binance.protocol import ProtocolRules
-from n1v1_exchange_simulator.exchange import Balances, Exchange, history_identity
+from n1v1_exchange_simulator.exchange import Balances, Exchange, Rules, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import MarketMemory
 from n1v1_exchange_simulator.matching.rules import Commission, MatchingRules
@@ -26,8 +26,6 @@ from n1v1_exchange_simulator.order_books import OrderBookVenue
 from n1v1_exchange_simulator.replay.opening import open_source
 from n1v1_exchange_simulator.replay.source import Quality, Source
 from n1v1_exchange_simulator.venue import ReplayedVenue
-
-Rules = VenueRules | MatchingRules
 
 
 @dataclass(frozen=True, slots=True)
