@@ -15,7 +15,7 @@ TRADES_KEPT = 100_000
 
 CONFIG: Mapping[str, Any] = {
     "enableRateLimit": True,
-    "number": str,  # exact wherever ccxt can be; candles and books stay floats, read by their shortest form
+    # Numbers stay floats, read by their shortest form: with `number=str` ccxt's books of some venues break.
     "timeout": 10_000,
     "streaming": {"keepAlive": 15_000},
     "options": {

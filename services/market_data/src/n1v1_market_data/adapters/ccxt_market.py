@@ -37,8 +37,11 @@ BARS_WAITING_MAX = 10_000
 IDS_KEPT = 10_000
 MS_NS = 1_000_000
 
-NUMBER_TRADES = frozenset({"binance", "coinbase", "kraken"})
+NUMBER_TRADES = frozenset({"binance", "coinbase", "coinbaseexchange", "kraken"})
 """Venues whose trades of a symbol are numbered without a gap, so that a missing one is noticed."""
+
+NEVER_WAKES = {("coinbaseexchange", "watch_trades")}
+"""Where ccxt 4.5.90 waits for several symbols under a name by which it never answers; one by one it does."""
 
 TROUBLE = (
     ccxt.NetworkError,
@@ -179,7 +182,7 @@ class CcxtMarket:
         return tasks
 
     def _each(self, method: str, has_many: bool, take: Take, channel: str, exchange: Any) -> list[Watching]:
-        if has_many:
+        if has_many and (exchange.id, method) not in NEVER_WAKES:
             watch = partial(getattr(exchange, f"{method}_for_symbols"), list(self._names))
             return [self._again(watch, partial(take, exchange), channel)]
         watch_one = getattr(exchange, method)
