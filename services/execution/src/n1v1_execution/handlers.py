@@ -372,7 +372,9 @@ class ExecutionHandler:
     async def _carried_out(self, command: VenueCommand) -> Sequence[VenueCommand]:
         match command:
             case CancelOrder():
-                return await self._cancel(self._order_of(command.client_order_id))
+                order_id = order_of_client_order_id(command.client_order_id)
+                listed = self._stage.order(order_id) if order_id else None
+                return await self._cancel(listed) if listed else ()  # None: closed, and forgotten since
             case SubmitOrderList():
                 assert command.working is not None, "execution gives the legs together with their entry"
                 order = self._order_of(command.working.client_order_id)

@@ -355,19 +355,12 @@ class Execution:
         public.filled_lots += lots
         if order.entry_id and parent is not None:
             self._stop(parent, f"its {order.purpose.lower().replace('_', ' ')} was reached")
-        is_done = public.remaining_lots <= 0 or self._was_last_leg(order, parent)
+        is_done = public.remaining_lots <= 0
         if is_done:
             self._ends(public, Happening.FILL_ALL)
         else:
             public.happens(Happening.FILL_SOME)
         return is_done
-
-    def _was_last_leg(self, order: Order, parent: Parent | None) -> bool:
-        """Whether this is a leg that is done, of a parent that is closed, and no other child has one for it."""
-        if order.entry_id is None or order.state is not OrderState.FILLED:
-            return False
-        is_over = parent is None or not parent.order.state.is_open
-        return is_over and all(other.told_as != order.told_as for other in self._open.values())
 
     # --- what the venue says -------------------------------------------------------------------------------------
 
@@ -615,7 +608,11 @@ class Execution:
         """Called when a bar time is over: of what is closed, keep only what a late answer may still concern."""
         excess = len(self._orders) - len(self._open) - CLOSED_KEPT
         if excess > 0:
-            closed = (order_id for order_id in self._orders if order_id not in self._open)
+            closed = (
+                order_id
+                for order_id, order in self._orders.items()
+                if order_id not in self._open and (order.parent_id or order_id) not in self._parents
+            )
             for order_id in list(islice(closed, excess)):
                 del self._orders[order_id]
 
