@@ -520,9 +520,10 @@ class Rulebook:
         exchange_filters: tuple[Filter, ...] = (),
         asset_most: Mapping[str, int] | None = None,
     ) -> None:
-        self._rules = {each.instrument.symbol: each for each in rules}
         self.exchange_filters = exchange_filters
         self.asset_most = dict(asset_most or {})
+        self._rules = {each.instrument.symbol: each for each in rules}
+        self._ordered = {symbol: self._in_order(each) for symbol, each in self._rules.items()}
 
     def of(self, symbol: str) -> SymbolRules:
         """Raises UnknownName for a symbol that is not traded here."""
@@ -533,8 +534,9 @@ class Rulebook:
 
     def change(self, rules: SymbolRules) -> None:
         """From now on; open orders stay as they are."""
-        self.of(rules.instrument.symbol)
-        self._rules[rules.instrument.symbol] = rules
+        symbol = self.of(rules.instrument.symbol).instrument.symbol
+        self._rules[symbol] = rules
+        self._ordered[symbol] = self._in_order(rules)
 
     def halt(self, symbol: str, status: SymbolStatus) -> None:
         """Or let it trade again."""
@@ -546,16 +548,16 @@ class Rulebook:
         if rules.status is not SymbolStatus.TRADING:
             raise errors.market_is_closed()
         situation = Situation(venue, averages, rules.instrument, account, asked)
-        filters = sorted(
-            (each for each in (*rules.filters, *self.exchange_filters) if each.name in FILTER_ORDER),
-            key=lambda each: FILTER_ORDER.index(each.name),
-        )
         for order in asked:
             _check_order(order, rules)
-            for each in filters:
+            for each in self._ordered[rules.instrument.symbol]:
                 if not each.admits(order, situation):
                     raise errors.filter_failure(each.name, code=-2010 if each.name == "MAX_POSITION" else -1013)
             self._check_asset(order, rules.instrument)
+
+    def _in_order(self, rules: SymbolRules) -> list[Filter]:
+        looked_at = [each for each in (*rules.filters, *self.exchange_filters) if each.name in FILTER_ORDER]
+        return sorted(looked_at, key=lambda each: FILTER_ORDER.index(each.name))
 
     def _check_asset(self, order: NewOrder, instrument: Instrument) -> None:
         most = self.asset_most.get(instrument.base)

@@ -99,9 +99,7 @@ class ListCalls:
         answer_type = parameters.optional_choice("newOrderRespType", AnswerType, AnswerType.RESULT)
         parameters.finish()
         self._desk.check(owner, *asked.orders)
-        self._desk.limiter.check_orders(owner, len(asked.orders))
-        reports = accepted(self._exchange.place_list(owner, asked))
-        self._desk.limiter.count_orders(owner, len(asked.orders))
+        reports = self._desk.place_list(owner, asked)
         number = next(report.order_list.number for report in reports if isinstance(report, ListReport))
         placed = next(each for each in reversed(self._venue.lists(owner)) if each.number == number)
         orders = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.venue import (
     KnownOrder,
     NewOrder,
+    NewOrderList,
     OrderReport,
     OrderStatus,
     Refused,
@@ -81,12 +82,20 @@ class OrderDesk:
         """Raises ApiError for what never reaches the venue."""
         self._rulebook.check(self.venue, self._averages, account, orders)
 
-    def place(self, account: str, order: NewOrder, *, counts: int = 1) -> Sequence[Report]:
-        """counts: towards the account's order count."""
-        self.limiter.check_orders(account, counts)
-        reports = accepted(self.exchange.place(account, order))
-        self.limiter.count_orders(account, counts)
-        return reports
+    def place(self, account: str, order: NewOrder) -> Sequence[Report]:
+        return self._counted(account, 1, lambda: self.exchange.place(account, order))
+
+    def place_list(self, account: str, orders: NewOrderList) -> Sequence[Report]:
+        return self._counted(account, len(orders.orders), lambda: self.exchange.place_list(account, orders))
+
+    def _counted(self, account: str, count: int, place: Callable[[], Sequence[Report] | Refused]) -> Sequence[Report]:
+        """Counted before they are placed, because a fill at once gives back; what is refused does not count."""
+        self.limiter.check_orders(account, count)
+        self.limiter.count_orders(account, count)
+        answer = place()
+        if isinstance(answer, Refused):
+            self.limiter.count_orders(account, -count)
+        return accepted(answer)
 
     def invented_id(self, account: str, symbol: str) -> str:
         """For an order without one. Names must differ among an account's open orders of one symbol only."""
