@@ -24,6 +24,7 @@ from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.faults.active import Faults
 from n1v1_exchange_simulator.faults.connections import ConnectionFaults
 from n1v1_exchange_simulator.faults.requests import RequestFaults
+from n1v1_exchange_simulator.faults.rules import RuleFaults
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.simulation_api import Mode, SimulationApi
 
@@ -64,6 +65,9 @@ def install_venue(
     streams = install_streams(application, exchange, calls, authentication, wall_ns=wall_ns, broken=broken)
     if faults is not None:
         application.cleanup_ctx.append(ConnectionFaults(faults, streams.conversations, streams.api).driven)
+        rules = RuleFaults(faults, calls.rulebook, [instrument.symbol for instrument in exchange.instruments])
+        exchange.on_market.append(rules.on_market)
+        rules.look()
     exchange.on_report.append(calls.limiter.on_report)
     application.add_routes(
         [

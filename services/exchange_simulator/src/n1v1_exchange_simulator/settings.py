@@ -19,6 +19,7 @@ from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.binance.limits import RateLimits
 from n1v1_exchange_simulator.binance.protocol import ProtocolRules
 from n1v1_exchange_simulator.exchange import Balances, Exchange, Rules, history_identity
+from n1v1_exchange_simulator.faults.serving import disturbed
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market import MarketMemory
 from n1v1_exchange_simulator.matching.rules import Commission, MatchingRules
@@ -50,7 +51,7 @@ class VenueSetup:
 def setup_of(settings: Settings) -> VenueSetup:
     """Reads the dataset. Raises CannotStart when it or the settings cannot make a venue."""
     try:
-        source = open_source(settings)
+        source = disturbed(open_source(settings), settings.simulator.faults)
         rules = _rules_of(settings, source)
         accounts = (_account_of(settings, source), *_more_accounts(settings, source))
     except N1v1Error as error:

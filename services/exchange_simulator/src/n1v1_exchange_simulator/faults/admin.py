@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from n1v1_exchange_simulator.faults.active import Active, Faults, add_all
-from n1v1_exchange_simulator.faults.descriptions import FaultError, fault_of, schema
+from n1v1_exchange_simulator.faults.descriptions import AnyFault, FaultError, RecordingFault, fault_of, schema
 from n1v1_exchange_simulator.faults.log import REMEMBERED
 
 PATH = "/admin/v1/faults"
@@ -53,7 +53,7 @@ class _Admin:
     async def add(self, request: web.Request) -> web.Response:
         described = _parsed(await request.read())
         one_or_more = described if isinstance(described, list) else [described]
-        names = add_all(self._faults, [_numbered(number, one) for number, one in enumerate(one_or_more, start=1)])
+        names = add_all(self._faults, [_fault(number, one) for number, one in enumerate(one_or_more, start=1)])
         return _json({"added": names}, status=201)
 
     async def clear(self, request: web.Request) -> web.Response:
@@ -111,11 +111,17 @@ def _parsed(body: bytes) -> Any:  # Any: whatever JSON holds
         raise FaultError(f"expected a fault, or a list of them, as JSON: {error}") from None
 
 
-def _numbered(number: int, described: object) -> Any:  # Any: AnyFault is a union that mypy cannot name twice
+def _fault(number: int, described: object) -> AnyFault:
     try:
-        return fault_of(described)
+        fault = fault_of(described)
     except FaultError as error:
         raise FaultError(f"fault {number}: {error}") from None
+    if isinstance(fault, RecordingFault):
+        raise FaultError(
+            f"fault {number}: {fault.kind} changes what was recorded, which can only be done from the start: "
+            "put it into the script that the venue is started with"
+        )
+    return fault
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

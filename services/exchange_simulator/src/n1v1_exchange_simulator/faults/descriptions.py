@@ -376,22 +376,30 @@ class MarketFault(Fault):
         return self.symbol is None or _same_symbol(self.symbol, subject.symbol)
 
 
-class SymbolHalt(MarketFault):
+class RuleFault(MarketFault):
+    """Changes what the venue accepts, at any time."""
+
+
+class RecordingFault(MarketFault):
+    """Changes what was recorded. Another recording needs another journal, so it belongs in the script of the start."""
+
+
+class SymbolHalt(RuleFault):
     """The symbol's status is HALT, and new orders are refused: Market is closed."""
 
     kind: Literal["symbol_halt"]
 
 
-class DataGap(MarketFault):
-    """What was recorded in this time does not happen: no bars, no trades, no depth."""
+class DataGap(RecordingFault):
+    """What was recorded in this time does not happen: no bars, no trades; the book stands still, and then jumps."""
 
     kind: Literal["data_gap"]
 
 
-class FlashCrash(MarketFault):
+class FlashCrash(RecordingFault):
     """Prices fall by `depth` (0.2: a fifth) until the middle of starts and ends, and come back until its end.
 
-    A negative depth is a spike upwards. rebound: 0 goes back to the recorded price.
+    A negative depth is a spike upwards.
     """
 
     kind: Literal["flash_crash"]
@@ -400,33 +408,25 @@ class FlashCrash(MarketFault):
     depth: Annotated[float, Field(gt=-5, lt=1)]
 
 
-class WideSpread(MarketFault):
-    """Every bid is lower and every ask is higher by so many hundredths of a percent of its price."""
+class WideSpread(RecordingFault):
+    """Bids are lower and asks higher by so many hundredths of a percent of their price, and so are trades at them."""
 
     kind: Literal["wide_spread"]
     bps: Annotated[float, Field(gt=0, lt=10_000)]
 
 
-class ThinBook(MarketFault):
+class ThinBook(RecordingFault):
     """Of what rests in the recorded book, and of the volume of bars and trades, only this share is there."""
 
     kind: Literal["thin_book"]
     keep: Share
 
 
-class TickSize(MarketFault):
+class TickSize(RuleFault):
     """Orders must be multiples of so many of the instrument's ticks, and exchangeInfo says so."""
 
     kind: Literal["tick_size"]
     ticks: Annotated[int, Field(ge=1)]
-
-
-class FeeChange(MarketFault):
-    """Rates of fills from now on, in hundredths of a percent."""
-
-    kind: Literal["fee_change"]
-    maker_bps: Annotated[float, Field(ge=0, lt=10_000)]
-    taker_bps: Annotated[float, Field(ge=0, lt=10_000)]
 
 
 AnyFault = Annotated[
@@ -464,8 +464,7 @@ AnyFault = Annotated[
     | FlashCrash
     | WideSpread
     | ThinBook
-    | TickSize
-    | FeeChange,
+    | TickSize,
     Field(discriminator="kind"),
 ]
 

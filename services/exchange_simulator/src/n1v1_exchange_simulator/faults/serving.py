@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from aiohttp import web
 
@@ -13,11 +14,20 @@ from n1v1_common.lifecycle.http import listening_socket
 from n1v1_common.settings.model import Settings
 from n1v1_exchange_simulator.faults.active import Faults, add_all
 from n1v1_exchange_simulator.faults.admin import admin_application
-from n1v1_exchange_simulator.faults.descriptions import FaultError
+from n1v1_exchange_simulator.faults.descriptions import FaultError, RecordingFault
 from n1v1_exchange_simulator.faults.log import FaultLog
+from n1v1_exchange_simulator.faults.recordings import DisturbedRecording
 from n1v1_exchange_simulator.faults.script import Script, read_script
+from n1v1_exchange_simulator.replay.source import Source
 
 LOOPBACK = "127.0.0.1"
+
+
+def disturbed(source: Source, script: Path | None) -> Source:
+    """The recording as the script has it. Raises FaultError."""
+    faults = () if script is None else read_script(script).faults
+    of_recording = [fault for fault in faults if isinstance(fault, RecordingFault)]
+    return DisturbedRecording(source, of_recording) if of_recording else source
 
 
 @contextmanager
