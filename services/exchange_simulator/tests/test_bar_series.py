@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from n1v1.errors import InvalidValue
@@ -103,6 +103,7 @@ trades_of_a_day = some.lists(
 )
 
 
+@settings(deadline=None)
 @given(trades=trades_of_a_day, interval=some.sampled_from(INTERVALS), until_s=some.integers(0, 3 * 86_400))
 def test_a_closed_or_open_bar_is_what_its_trades_say(
     trades: list[tuple[int, int, int]], interval: str, until_s: int
