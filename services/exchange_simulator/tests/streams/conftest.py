@@ -15,6 +15,8 @@ import aiohttp
 import ccxt.pro as ccxt_pro
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from n1v1.values import Instrument
 from n1v1_common.telemetry.metrics import Metrics
@@ -38,6 +40,17 @@ LOT = BTC.lots("1")
 RULES = MatchingRules(taker_fee_ppb=1_000_000, maker_fee_ppb=500_000)
 MAIN = ApiAccount("main", "key-of-main", "secret-of-main", {"USDT": 100_000 * USDT, "BTC": 50 * LOT})
 OTHER = ApiAccount("other", "key-of-other", "secret-of-other", {"USDT": 100_000 * USDT, "BTC": 50 * LOT})
+SIGNER = ApiAccount(
+    "signer",
+    "key-of-signer",
+    Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    .decode(),
+    {"USDT": 100_000 * USDT},
+)
+"""Its key is an Ed25519 one: the venue has the public half."""
+ACCOUNTS = (MAIN, OTHER, SIGNER)
 
 
 class HandMadeDepth:
@@ -130,13 +143,13 @@ async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Venue]:
     source = HandMadeDepth(steps())
-    opening = {account.name: account.balances for account in (MAIN, OTHER)}
+    opening = {account.name: account.balances for account in ACCOUNTS}
     identity = history_identity(source, RULES, opening)
     journal = Journal(folder / "journal", identity=identity, fsync=False)
     exchange = exchange_over(source, RULES, journal, opening)
     broken: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
     application = web.Application()
-    streams = install_venue(application, exchange, [MAIN, OTHER], mode="lockstep", metrics=Metrics(), broken=broken)
+    streams = install_venue(application, exchange, ACCOUNTS, mode="lockstep", metrics=Metrics(), broken=broken)
     files = tls_files(folder / "tls")
     runner = web.AppRunner(application, shutdown_timeout=1.0)
     await runner.setup()

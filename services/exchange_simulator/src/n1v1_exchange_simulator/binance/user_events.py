@@ -147,7 +147,7 @@ def _names(report: OrderReport) -> tuple[str, str]:
     if report.kind is ReportKind.CANCELED:
         return report.cancel_name or f"cancel-{report.order.number}", name
     if report.kind is ReportKind.REPLACED:
-        return name, report.cancel_name or name
+        return name, report.previous_name
     return name, ""
 
 
