@@ -37,7 +37,7 @@ class Costs:
             return 0
         ticks = order.limit_ticks
         if ticks is None:
-            if not order.waits_for_stop:
+            if order.is_working:
                 return 0
             ticks = order.stop_ticks or order.best_ticks or 0
         return self.purchase(ticks, order.open_lots) if order.is_buy else order.open_lots
