@@ -1,0 +1,163 @@
+"""Both ways to a venue against a simulator of its own process that replays a recorded book."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from n1v1.events import BarClosed, BookChanged, BookSnapshot, MarketDataLost, TickerSeen, TradeSeen
+from n1v1.values import Instrument
+from n1v1_common.state.rate_budget import BINANCE, MemoryLedger, RateBudget
+from n1v1_market_data.adapters.binance_market import BinanceMarket
+from n1v1_market_data.adapters.binance_rest import BinanceRest
+from n1v1_market_data.adapters.ccxt_exchange import binance_at, budgeted_exchange
+from n1v1_market_data.adapters.ccxt_market import CcxtMarket
+from n1v1_market_data.flow import Flow
+from n1v1_market_data.ports import Venue
+from n1v1_market_data.silence import Silence
+from n1v1_market_data.venue_parts import VenueParts
+
+RECORDED = Path(__file__).parents[3].parent / "shared" / "data" / "book" / "binance" / "BTC-USDT-20240808.ws.gz"
+BTC = Instrument(symbol="BTC-USDT", base="BTC", quote="USDT")
+CHANNELS = ("bars", "trades", "book", "ticker")
+DEADLINE_S = 60.0
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def venue_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A venue on which a recorded second takes a tenth of one."""
+    if not RECORDED.exists():
+        pytest.skip(f"{RECORDED} is not there: nothing is tried on a simulator with a book")
+    state = tmp_path_factory.mktemp("venue")
+    options = ["--data", str(RECORDED), "--quality", "depth", "--speed", "10", "--state", str(state)]
+    ports = ["--port", "0", "--tls-port", "0", "--admin-port", "0"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "n1v1_cli", "venue", *options, *ports, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield await _where(state / "run" / "exchange_simulator.json", process)
+    finally:
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGINT)
+            await process.wait()
+
+
+async def _where(run_file: Path, process: asyncio.subprocess.Process) -> str:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            assert process.returncode is None, "the venue ended at its start"
+            try:
+                return str(json.loads(run_file.read_text())["url"])  # noqa: ASYNC240 (a few bytes)
+            except FileNotFoundError:
+                await asyncio.sleep(0.1)
+
+
+Opened = Callable[[str, VenueParts], Any]
+
+
+@asynccontextmanager
+async def raw(url: str, parts: VenueParts) -> AsyncIterator[Venue]:
+    budget = RateBudget(MemoryLedger(BINANCE), BINANCE, key="simulator")
+    async with aiohttp.ClientSession() as session:
+        rest = BinanceRest(session, url, budget)
+        ws_url = url.replace("http", "ws", 1)
+        yield BinanceMarket(session, parts, rest=rest, ws_url=ws_url, serves_open_bar=True)
+
+
+@asynccontextmanager
+async def through_ccxt(url: str, parts: VenueParts) -> AsyncIterator[Venue]:
+    budget = RateBudget(MemoryLedger(BINANCE), BINANCE, key="simulator")
+    config = binance_at(url, url.replace("http", "ws", 1))
+    yield CcxtMarket(lambda: budgeted_exchange("binance", budget, config), parts, book_levels=10)
+
+
+@pytest.mark.parametrize("opened", [raw, through_ccxt])
+async def test_trades_books_and_best_prices_come_without_a_gap(venue_url: str, opened: Opened) -> None:
+    flow = Flow(100_000, on_loss=lambda loss: None)
+    silence = Silence({"trades": 30.0, "book": 30.0}, on_disconnected=lambda: None, clock=lambda: 0.0)
+    parts = VenueParts((BTC,), "1m", CHANNELS, flow, silence, {})
+    found: list[Any] = []
+    async with opened(venue_url, parts) as venue:
+        running = asyncio.ensure_future(venue.run())
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while not is_enough(found):
+                    assert not running.done(), running.exception()
+                    found += await flow.batch(1000)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+    assert [event for event in found if isinstance(event, MarketDataLost)] == []
+    numbers = [int(event.trade_id) for event in found if isinstance(event, TradeSeen)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    check_books([event for event in found if isinstance(event, BookSnapshot | BookChanged)])
+
+
+def is_enough(found: Sequence[Any]) -> bool:
+    counts = {kind: sum(isinstance(event, kind) for event in found) for kind in (TradeSeen, TickerSeen)}
+    books = sum(isinstance(event, BookSnapshot | BookChanged) for event in found)
+    return counts[TradeSeen] > 50 and counts[TickerSeen] > 20 and books > 30
+
+
+def check_books(events: Sequence[BookSnapshot | BookChanged]) -> None:
+    """Changes follow one another, and the book that they make is never crossed."""
+    bids, asks = dict[int, int](), dict[int, int]()
+    last_id: int | None = None
+    for event in events:
+        if isinstance(event, BookSnapshot):
+            bids, asks, last_id = dict(event.bids), dict(event.asks), event.update_id
+        else:
+            assert last_id is not None
+            assert event.first_update_id <= last_id + 1
+            last_id = event.last_update_id
+            bids.update(event.bids)
+            asks.update(event.asks)
+        best_bid = max(ticks for ticks, lots in bids.items() if lots)
+        best_ask = min(ticks for ticks, lots in asks.items() if lots)
+        assert best_bid < best_ask
+
+
+async def test_both_ways_close_the_same_bars(venue_url: str) -> None:
+    closed = await asyncio.gather(*(bars(venue_url, opened, 2) for opened in (raw, through_ccxt)))
+    by_close = [{bar.ts_ns: bar for bar in each} for each in closed]
+    common = by_close[0].keys() & by_close[1].keys()
+    assert common, "they saw different minutes"
+    assert all(by_close[0][close_ns] == by_close[1][close_ns] for close_ns in common)
+    assert all(bar.ts_ns % 60_000_000_000 == 0 for each in closed for bar in each)
+
+
+async def bars(url: str, opened: Opened, count: int) -> list[BarClosed]:
+    parts = VenueParts(
+        (BTC,),
+        "1m",
+        ("bars",),
+        Flow(10, on_loss=lambda loss: None),
+        Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0),
+        {},
+    )
+    found: list[BarClosed] = []
+    async with opened(url, parts) as venue:
+        running = asyncio.ensure_future(venue.run())
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                async for bar in venue.closed_bars(0):
+                    found.append(bar)
+                    if len(found) == count:
+                        return found
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+    return found
