@@ -133,7 +133,7 @@ def test_bars_have_no_spread_to_widen() -> None:
 
 
 def test_the_book_is_thin_and_wide_while_the_fault_lasts_and_as_recorded_afterwards() -> None:
-    events = [book(1), change(2, 11, ((9_901, 20),)), change(5, 12, ((9_900, 0),))]
+    events: list[MarketEvent] = [book(1), change(2, 11, ((9_901, 20),)), change(5, 12, ((9_900, 0),))]
     first, second, third = disturbed(
         Quality.DEPTH, events, fault(kind="thin_book", keep=0.5), fault(kind="wide_spread", bps=100)
     )

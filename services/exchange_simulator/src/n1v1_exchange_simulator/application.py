@@ -22,6 +22,7 @@ from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.streams import Streams, install_streams
 from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.faults.active import Faults
+from n1v1_exchange_simulator.faults.calls import CallFaults
 from n1v1_exchange_simulator.faults.connections import ConnectionFaults
 from n1v1_exchange_simulator.faults.requests import RequestFaults
 from n1v1_exchange_simulator.faults.rules import RuleFaults
@@ -48,9 +49,9 @@ def install_venue(
     protocol: limits and filters; by default none but those that the backtest knows.
     """
     accounts = tuple(accounts)
+    names = {account.api_key: account.name for account in accounts}
     if faults is not None:
         wall_ns = faults.moved(wall_ns)
-        names = {account.api_key: account.name for account in accounts}
         application.middlewares.append(RequestFaults(faults, names).middleware())
     application.middlewares.append(_answering(metrics, broken))
     protocol = protocol or ProtocolRules()
@@ -65,9 +66,8 @@ def install_venue(
     streams = install_streams(application, exchange, calls, authentication, wall_ns=wall_ns, broken=broken)
     if faults is not None:
         application.cleanup_ctx.append(ConnectionFaults(faults, streams.conversations, streams.api).driven)
-        rules = RuleFaults(faults, calls.rulebook, [instrument.symbol for instrument in exchange.instruments])
-        exchange.on_market.append(rules.on_market)
-        rules.look()
+        streams.api.around = CallFaults(faults, names).around
+        exchange.on_market.append(RuleFaults(faults, calls.rulebook, exchange.venue.instruments).on_market)
     exchange.on_report.append(calls.limiter.on_report)
     application.add_routes(
         [

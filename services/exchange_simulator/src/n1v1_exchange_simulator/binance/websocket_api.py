@@ -34,6 +34,15 @@ ALREADY_SUBSCRIBED = ApiError(-2035, "User Data Stream subscription already acti
 NOT_SUBSCRIBED = ApiError(-2036, "User Data Stream subscription not active.")
 
 
+Answer = Callable[[str], bytes | None]
+"""Of a call's text: the frame that answers it."""
+
+
+def _as_it_is(connection: Connection, answer: Answer) -> Answer:
+    del connection
+    return answer
+
+
 class WebSocketApi:
     def __init__(
         self,
@@ -50,6 +59,8 @@ class WebSocketApi:
         self.users = users
         self.authentication = authentication
         self.wall_ns = wall_ns
+        self.around: Callable[[Connection, Answer], Answer] = _as_it_is
+        """Stands around the answers of every connection that is opened from now on; faults are made so."""
         self._conversations = conversations
         self._sessions: dict[Connection, Session] = {}
 
@@ -69,11 +80,11 @@ class WebSocketApi:
         self.calls.limiter.admit(client, CONNECT_WEIGHT)
         opened: list[Connection] = []
 
-        def begin(connection: Connection) -> Callable[[str], bytes]:
+        def begin(connection: Connection) -> Answer:
             session = Session(self, connection, client=client, unit=unit, shows_limits=shows_limits)
             self._sessions[connection] = session
             opened.append(connection)
-            return session.answer
+            return self.around(connection, session.answer)
 
         incoming = IncomingLimit(PINGS_PER_SECOND, (WSMsgType.PING, WSMsgType.PONG))
         try:

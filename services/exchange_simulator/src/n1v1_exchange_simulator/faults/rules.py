@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from n1v1_exchange_simulator.binance.filters import PriceFilter, Rulebook, SymbolRules, SymbolStatus
@@ -14,12 +14,13 @@ from n1v1_exchange_simulator.market_events import MarketEvent
 class RuleFaults:
     """Keeps the rulebook as the faults that are due have it, and logs each fault of the market when it begins."""
 
-    def __init__(self, faults: Faults, rulebook: Rulebook, symbols: Sequence[str]) -> None:
+    def __init__(self, faults: Faults, rulebook: Rulebook, symbols: Iterable[str]) -> None:
         self._faults = faults
         self._rulebook = rulebook
         self._usual = {symbol: rulebook.of(symbol) for symbol in symbols}
         self._has_changed = False
         faults.on_change.append(self.look)
+        self.look()
 
     def on_market(self, events: Sequence[MarketEvent]) -> None:
         """The venue's time has moved."""
