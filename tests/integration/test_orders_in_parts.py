@@ -72,3 +72,45 @@ async def test_execution_killed_in_the_midst_of_parts_ends_like_an_undisturbed_r
         assert first_difference(expected, records) is None
         assert run_hash(records) == run_hash(expected)
         assert replay.stack.record().processes
+
+
+KINDS = """
+from n1v1.strategies.plain import PythonStrategy, buy, close
+
+HOW = [
+    lambda c: dict(trigger=c * 1.015),
+    lambda c: dict(trigger=c * 1.003, limit=c * 1.006),
+    lambda c: dict(limit=c * 1.001, time_in_force="IOC"),
+    lambda c: dict(limit=c * 1.001, time_in_force="FOK"),
+    lambda c: dict(limit=c * 0.998, post_only=True),
+    lambda c: dict(limit=c * 0.995, time_in_force="GTC"),
+    lambda c: dict(trigger=c * 1.01, time_in_force="GTC"),
+]
+
+
+class Kinds(PythonStrategy):
+    def __init__(self):
+        self.seen = 0
+
+    def on_bar(self, bar):
+        self.seen += 1
+        if self.seen % 7 == 3:
+            return buy("an order", stop=0.04, target=0.06, **HOW[self.seen // 7 % 7](bar.close))
+        return close("enough") if self.seen % 7 == 6 else None
+"""
+
+
+async def test_every_order_type_and_time_in_force_ends_through_the_services_as_in_one_process(
+    start_replay: Any, expected_of: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "kinds.py"
+    file.write_text(KINDS)
+    more = (f'strategies.files=["{file}"]', "strategies.active_strategies=[]")
+    expected: RunRecords = expected_of(*more)
+    entries = {(row[3], row[5]) for row in expected.orders if not row[0].endswith(("stop", "target"))}
+    assert {("STOP", "FILLED"), ("STOP", "CANCELLED"), ("STOP_LIMIT", "FILLED"), ("LIMIT", "FILLED")} <= entries, (
+        entries
+    )
+    async with start_replay(*more) as replay:
+        await replay.until_ended()
+        assert first_difference(expected, from_events(await replay.events())) is None

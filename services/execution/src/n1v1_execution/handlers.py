@@ -45,11 +45,16 @@ from n1v1_execution.rows import fills_effect, orders_effect
 log = structlog.get_logger()
 
 ASK_AGAIN_S = 0.2
+LOOK_AT_CLOCK_S = 0.5
+"""A quarter of the shortest usual interval between two parts of an order."""
 LOOKUPS_WITHOUT_RESULT = 2
 """So often in a row, after its time, an order must not be found before it is believed absent."""
 
 Answer = VenueAccepted | VenueRejected | Sequence[VenueAccepted]
 """What a venue says to a request."""
+
+Act = Callable[[Callable[[], Sequence[Event]]], Awaitable[None]]
+"""Decides something that no message caused: StageLoop.act."""
 
 Commit = Callable[[Callable[[], Sequence[Event]]], Awaitable[None]]
 """Stores and publishes the events of a decision while a step is being carried out: StageLoop.commit_within_step."""
@@ -342,6 +347,13 @@ class ExecutionHandler:
             if isinstance(event, OrderEvent):
                 self._touch(event.order_id)
 
+    def is_due(self, now_ns: int) -> bool:
+        """Whether an order that is carried out in parts, or has to end by time, waits for something."""
+        return self._stage.due_ns <= now_ns
+
+    def work(self, now_ns: int) -> Sequence[Event]:
+        return self._noted(self._stage.work(now_ns))
+
     def has_work(self) -> bool:
         """A cancel is decided without a word: what is said of it is what the venue answers."""
         return bool(self._commands)
@@ -531,6 +543,15 @@ class ExecutionHandler:
         self._to_ask.clear()
         self._commands.clear()
         self._touched.clear()
+
+
+async def keep_orders_in_time(handler: ExecutionHandler, act: Act) -> None:
+    """Send parts of orders, and end orders, when their time has come by the clock and not only at a bar's close."""
+    while True:
+        await asyncio.sleep(LOOK_AT_CLOCK_S)
+        now_ns = time.time_ns()
+        if handler.is_due(now_ns):
+            await act(partial(handler.work, now_ns))
 
 
 def _timed(report: VenueReport, order: Order) -> VenueReport:

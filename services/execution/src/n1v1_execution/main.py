@@ -24,7 +24,7 @@ from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.rate_budget import BINANCE, shared_budget
 from n1v1_common.storage.journal import Journal
 from n1v1_execution.adapters.ccxt_gateway import CcxtGateway, opened_gateway
-from n1v1_execution.handlers import ExecutionHandler
+from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
 from n1v1_execution.ports import VenueTrouble
 from n1v1_execution.protection import Protection
 from n1v1_execution.reconciliation import Reconciliation
@@ -146,7 +146,7 @@ def _live_work(
     )
     works = [account.hear, account.reconcile_regularly]
     if not settings.is_simulated:
-        works += [account.keep_clock, account.keep_markets]
+        works += [account.keep_clock, account.keep_markets, partial(keep_orders_in_time, handler, loop.act)]
     if exchange.dead_man_switch_s and gateway.has_dead_man_switch:
         works.append(partial(account.hold_dead_man_switch, exchange.dead_man_switch_s))
     elif exchange.dead_man_switch_s:

@@ -233,8 +233,10 @@ class Order:
         return self.told_as or self.order_id
 
     @property
-    def is_child(self) -> bool:
-        return self.parent_id is not None and self.entry_id is None
+    def is_timed_by_us(self) -> bool:
+        """Whether it ends by time at a venue that knows no time for its type: we take it back."""
+        is_timeless = self.type is OrderType.STOP or self.is_post_only
+        return is_timeless and self.time_in_force is TimeInForce.GTD
 
     @property
     def client_order_id(self) -> ClientOrderId:

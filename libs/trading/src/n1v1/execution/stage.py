@@ -65,6 +65,8 @@ class Execution:
         self._venue = venue
         self.rules = rules
         self._parents: dict[OrderId, Parent] = {}
+        self._ending: dict[OrderId, int] = {}
+        """Until when open orders are valid that no venue ends by itself."""
         self._watch = MarketWatch()
         self._orders: dict[OrderId, Order] = {}
         self._open: dict[OrderId, Order] = {}
@@ -137,9 +139,13 @@ class Execution:
     @property
     def wake_ns(self) -> int:
         """Before that time `work` has nothing to do, and `observe` may be left out."""
-        if self.rules.watches_market:
-            return 0
-        return min((parent.wake_ns for parent in self._parents.values()), default=INT64_MAX)
+        return 0 if self.rules.watches_market else self.due_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When `work` will have something to do, if nothing happens before."""
+        wakes = [parent.wake_ns for parent in self._parents.values()]
+        return min((*wakes, *self._ending.values()), default=INT64_MAX)
 
     # --- sending -------------------------------------------------------------------------------------------------
 
@@ -160,6 +166,8 @@ class Execution:
 
     def _know(self, order: Order) -> None:
         self._orders[order.order_id] = self._open[order.order_id] = order
+        if order.is_timed_by_us:
+            self._ending[order.order_id] = order.valid_until_ns
 
     def _make_way(self, exit_: Order) -> Outcome:
         """Take back what an exit must not be at the venue with; send the exit if that is nothing."""
@@ -234,8 +242,12 @@ class Execution:
 
     def work(self, now_ns: int) -> Outcome:
         """Send what has become due of the orders that are carried out in parts; end those whose time is over."""
+        over = [order_id for order_id, until_ns in self._ending.items() if until_ns <= now_ns]
+        for order_id in over:
+            del self._ending[order_id]
+            self._orders[order_id].is_unwanted = True
         if not self._parents:
-            return Outcome()
+            return Outcome((), tuple(self.cancels_due) if over else ())
         for parent in self._parents.values():
             if parent.is_working and now_ns > parent.order.valid_until_ns:
                 parent.has_expired = True
@@ -521,6 +533,7 @@ class Execution:
     def _ends(self, order: Order, happening: Happening) -> None:
         order.happens(happening)
         self._open.pop(order.order_id, None)
+        self._ending.pop(order.order_id, None)
 
     # --- what is said --------------------------------------------------------------------------------------------
 
@@ -638,6 +651,8 @@ class Execution:
         parents = [Parent.restored(entry, self._orders[entry["order_id"]]) for entry in saved.get("parents", ())]
         self._parents = {parent.order.order_id: parent for parent in parents}
         self._watch.restore(saved.get("watch", {}))
+        timed = (order for order in self._open.values() if order.is_timed_by_us and not order.is_unwanted)
+        self._ending = {order.order_id: order.valid_until_ns for order in timed}
 
 
 def _command(orders: Sequence[Order]) -> SubmitOrder | SubmitOrderList:
@@ -651,6 +666,7 @@ def _cancel_of(order: Order) -> CancelOrder:
 
 
 def _request(order: Order) -> SubmitOrder:
+    ends_there = order.time_in_force is TimeInForce.GTD and not order.is_timed_by_us
     return SubmitOrder(
         client_order_id=order.client_order_id,
         symbol=order.symbol,
@@ -658,11 +674,11 @@ def _request(order: Order) -> SubmitOrder:
         type=order.type,
         lots=order.lots,
         limit_ticks=order.limit_ticks,
-        time_in_force=order.time_in_force,
+        time_in_force=TimeInForce.GTC if order.is_timed_by_us else order.time_in_force,
         stop_ticks=order.stop_ticks,
         trail_ppb=order.trail_ppb,
         trail_step_ppb=order.trail_step_ppb,
-        expires_ns=order.valid_until_ns if order.time_in_force is TimeInForce.GTD else None,
+        expires_ns=order.valid_until_ns if ends_there else None,
         is_post_only=order.is_post_only,
         reduces_only=order.reduce_only,
     )

@@ -494,6 +494,9 @@ class Risk:
             return "an order with a trigger is sent whole, without a way of execution"
         if wish.is_post_only and (wish.limit_ticks is None or wish.trigger_ticks is not None):
             return "a post-only order needs a limit, and no trigger"
+        is_at_once = wish.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        if is_at_once and (wish.is_post_only or wish.trigger_ticks is not None):
+            return f"{wish.time_in_force} is for orders that take at once: not with a trigger, nor post-only"
         if (
             wish.trigger_ticks is not None
             and symbol.mark_ticks

@@ -216,10 +216,10 @@ class CcxtGateway:
 
     def _lifetime(self, order: SubmitOrder) -> dict[str, str]:
         """Where nothing but our simulator knows an end by time, the order stays until it is cancelled."""
-        if self._is_simulator:
-            return order_lists.lifetime(order)
         if order.is_post_only:
             return {"postOnly": "true"}
+        if self._is_simulator:
+            return order_lists.lifetime(order)
         return {"timeInForce": "GTC" if order.expires_ns is not None else str(order.time_in_force)}
 
     async def submit_list(self, orders: SubmitOrderList) -> Sequence[VenueAccepted] | VenueRejected:

@@ -96,9 +96,10 @@ def _pending(orders: SubmitOrderList) -> list[tuple[str, SubmitOrder]]:
 
 
 def _of_one(order: SubmitOrder, instrument: Instrument) -> Parameters:
-    one = {"type": _WIRE_TYPE[order.type], "clientOrderId": str(order.client_order_id)}
+    type_ = "LIMIT_MAKER" if order.is_post_only else _WIRE_TYPE[order.type]
+    one = {"type": type_, "clientOrderId": str(order.client_order_id)}
     if order.limit_ticks is not None:
-        one |= {"price": str(instrument.price(order.limit_ticks))} | lifetime(order)
+        one |= {"price": str(instrument.price(order.limit_ticks))} | ({} if order.is_post_only else lifetime(order))
     if order.stop_ticks is not None:
         one["stopPrice"] = str(instrument.price(order.stop_ticks))
     if order.trail_ppb is not None:
