@@ -151,6 +151,16 @@ def test_amending_one_leg_of_an_oco_makes_both_smaller(floor: Any) -> None:
     assert (first.lots, second.lots, floor.coins("ann")) == (6, 6, (994, 6))
 
 
+def test_a_leg_that_lives_in_part_is_amended_as_a_whole(floor: Any) -> None:
+    """The entry has filled 4 of 10; the leg, made smaller to 5, goes on with its 4 and grows by one at most."""
+    (entry, leg), _ = floor.place_list("ann", "OTO", floor.order("BUY", 10, 100), floor.order("SELL", 10, 110))
+    floor.print(100, 4)
+    floor.venue.amend("ann", "COIN-USD", leg.number, lots=5, client_order_id="")
+    assert floor.book() == (((100, 6),), ((110, 4),))
+    floor.print(100, 6)
+    assert (entry.status, floor.book()) == (OrderStatus.FILLED, ((), ((110, 5),)))
+
+
 def test_an_amendment_cannot_take_the_name_of_another_open_order(floor: Any) -> None:
     order = floor.place("ann", "SELL", 10, 100)
     floor.place("ann", "SELL", 10, 100, client_order_id="other")

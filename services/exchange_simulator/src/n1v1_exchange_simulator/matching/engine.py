@@ -101,7 +101,7 @@ class SymbolEngine:
 
     def shrink(self, order: MatchedOrder, lots: int, previous_name: str) -> None:
         """Ask for `lots` in all from now on; the place in the queue stays."""
-        order.open_lots = max(0, order.open_lots - (order.lots - lots))
+        order.open_lots = min(order.open_lots, lots - order.filled_lots - order.prevented_lots)
         order.lots = lots
         if order.is_resting:
             self._trim(order)
@@ -279,6 +279,7 @@ class SymbolEngine:
 
     def _trade(self, taker: MatchedOrder | None, maker: MatchedOrder | None, ticks: int, lots: int) -> None:
         """At least one of them is an order of a client; None is a recorded one."""
+        assert lots > 0, "a trade of nothing would be made for ever"
         for order in (taker, maker):
             if order is not None and order.family is not None and order.is_leg:
                 self._cut_entry_short(order.family)
@@ -465,6 +466,8 @@ class SymbolEngine:
         goes_on = order.status is not OrderStatus.FILLED and self._legs_share(family)
         for leg in family.open_legs(besides=order):
             leg.open_lots = max(0, leg.open_lots - lots)
+            if leg.is_resting:
+                self._trim(leg)
             if goes_on:
                 leg.lots -= lots
 

@@ -149,8 +149,9 @@ class MatchingVenue:
         self._rename(order, client_order_id or name)
         engine.shrink(order, lots, name)
         if order.is_leg and order.family is not None:
+            unfilled = lots - order.filled_lots - order.prevented_lots
             for leg in order.family.open_legs(besides=order):
-                engine.shrink(leg, lots, leg.request.client_order_id)
+                engine.shrink(leg, leg.filled_lots + leg.prevented_lots + unfilled, leg.request.client_order_id)
         return self._done(engine)
 
     # --- what the world does -----------------------------------------------------------------------------------
