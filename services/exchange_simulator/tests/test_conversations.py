@@ -53,6 +53,7 @@ async def echoing(limits: ConversationLimits, *, messages_per_second: int = 1_00
         return await conversations.hold(
             request,
             lambda connection: lambda text: text_frame(text.encode()),
+            client="somebody",
             incoming=IncomingLimit(messages_per_second, ALL),
         )
 
@@ -157,7 +158,7 @@ async def test_a_connection_does_not_last_for_ever() -> None:
         assert await last_of(client) == (1008, "disconnected")
 
 
-async def test_an_address_that_connects_too_often_is_told_to_wait() -> None:
+async def test_a_client_that_connects_too_often_is_told_to_wait() -> None:
     async with echoing(ConversationLimits(connects_max=2)) as echo:
         for _ in range(2):
             await echo.connect()

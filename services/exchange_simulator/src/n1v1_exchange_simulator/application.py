@@ -63,7 +63,16 @@ def install_venue(
         serves_listen_keys=protocol.serves_listen_keys,
     )
     authentication = Authentication(by_api_key(accounts), wall_ns)
-    streams = install_streams(application, exchange, calls, authentication, wall_ns=wall_ns, broken=broken)
+    streams = install_streams(
+        application,
+        exchange,
+        calls,
+        authentication,
+        wall_ns=wall_ns,
+        broken=broken,
+        limits=protocol.conversations,
+        timing=protocol.event_timing,
+    )
     if faults is not None:
         application.cleanup_ctx.append(ConnectionFaults(faults, streams.conversations, streams.api).driven)
         streams.api.around = CallFaults(faults, names).around

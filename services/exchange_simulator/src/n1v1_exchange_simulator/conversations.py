@@ -24,14 +24,14 @@ TEXT_IN_ONE_FRAME = 0x81
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationLimits:
     """The times are Binance's. A client that lets more than `waiting_bytes_max` pile up is disconnected; Binance
-    does the same without naming a number. connects_max: of one address within `connects_within_s`.
+    does the same without naming a number. connects_max: of one client within `connects_within_s`; None: no limit.
     """
 
     waiting_bytes_max: int = 8 * 1024 * 1024
     ping_every_s: float = 20.0
     pong_within_s: float = 60.0
     longest_s: float = 24 * 3600.0
-    connects_max: int = 300
+    connects_max: int | None = 300
     connects_within_s: float = 300.0
 
 
@@ -164,13 +164,14 @@ class Conversations:
         request: web.Request,
         begin: Callable[[Connection], Callable[[str], bytes | None]],
         *,
+        client: str,
         incoming: IncomingLimit,
     ) -> web.StreamResponse:
         """One conversation until either side ends it. begin: given the connection, what answers each message.
 
-        Answers HTTP 429 to an address that connects too often.
+        Answers HTTP 429 to a client that connects too often.
         """
-        if not self._may_connect(request.remote or ""):
+        if not self._may_connect(client):
             return web.Response(status=429, headers={"Retry-After": f"{self.limits.connects_within_s:.0f}"})
         # Frames are shared between clients, and a compressed one belongs to its connection: the offer is declined.
         socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=LONGEST_MESSAGE_BYTES)
@@ -193,9 +194,11 @@ class Conversations:
         await connection.close(code, reason)
         return socket
 
-    def _may_connect(self, address: str) -> bool:
+    def _may_connect(self, client: str) -> bool:
+        if self.limits.connects_max is None:
+            return True
         now = time.monotonic()
-        connects = self._connects.setdefault(address, deque(maxlen=self.limits.connects_max))
+        connects = self._connects.setdefault(client, deque(maxlen=self.limits.connects_max))
         if len(connects) == connects.maxlen and now - connects[0] < self.limits.connects_within_s:
             return False
         connects.append(now)

@@ -18,6 +18,7 @@ from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.binance.limits import RateLimits
 from n1v1_exchange_simulator.binance.protocol import ProtocolRules
+from n1v1_exchange_simulator.binance.user_streams import EventOrder, EventTiming
 from n1v1_exchange_simulator.exchange import Balances, Exchange, Rules, history_identity
 from n1v1_exchange_simulator.faults.serving import disturbed
 from n1v1_exchange_simulator.journal import Journal, JournalError
@@ -116,6 +117,7 @@ def _protocol_of(settings: Settings, source: Source, rules: Rules) -> ProtocolRu
         rate_limits=RateLimits(is_enforced=is_limited, first_ban_s=wanted.ban_s),
         has_all_filters=has_filters,
         serves_listen_keys=wanted.listen_keys,
+        event_timing=EventTiming(order=EventOrder(wanted.event_order), seed=wanted.fault_seed),
     )
     if isinstance(rules, VenueRules):
         return protocol

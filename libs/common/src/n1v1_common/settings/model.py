@@ -197,6 +197,9 @@ class Simulator(Section):
     """How long the first ban of a client lasts; each further one twice as long."""
     listen_keys: bool = False
     """Whether user data streams can still be opened with listen keys, which Binance retired in 2026."""
+    event_order: Literal["event_first", "answer_first", "jittered"] = "event_first"
+    """Whether an account hears of what a command did before the command is answered. jittered: by fault_seed, up to
+    50 ms late. Its events are in order, whatever it says."""
     tls_port: Port | None = None
     """Port for https and wss, with a certificate of the simulator's own; 0: any free one; empty: none."""
     admin_port: Port | None = None

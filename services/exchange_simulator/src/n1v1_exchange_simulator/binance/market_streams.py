@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 
 from n1v1_exchange_simulator.binance.channels import Form
 from n1v1_exchange_simulator.binance.errors import ApiError
+from n1v1_exchange_simulator.binance.rest import client_of
 from n1v1_exchange_simulator.binance.time_units import named_unit
 from n1v1_exchange_simulator.binance.wire import Json
 from n1v1_exchange_simulator.conversations import Connection, Conversations, IncomingLimit, text_frame
@@ -88,7 +89,8 @@ class MarketStreams:
 
         counted = (WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG)
         try:
-            return await self._conversations.hold(request, begin, incoming=IncomingLimit(MESSAGES_PER_SECOND, counted))
+            incoming = IncomingLimit(MESSAGES_PER_SECOND, counted)
+            return await self._conversations.hold(request, begin, client=client_of(request), incoming=incoming)
         finally:
             for subscriber in subscribers:
                 subscriber.unsubscribe(list(subscriber.streams))

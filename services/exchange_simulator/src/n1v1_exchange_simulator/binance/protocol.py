@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from n1v1.values import Instrument
 from n1v1_exchange_simulator.binance.filters import Rulebook, binance_rules, grid_rules
 from n1v1_exchange_simulator.binance.limits import RateLimits
+from n1v1_exchange_simulator.binance.user_streams import EventTiming
+from n1v1_exchange_simulator.conversations import ConversationLimits
 from n1v1_exchange_simulator.venue import SelfTradePrevention
 
 UNLIMITED = RateLimits(is_enforced=False)
@@ -16,7 +18,8 @@ UNLIMITED = RateLimits(is_enforced=False)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolRules:
     """has_all_filters: Binance's, not only those of the instruments' own grid, which are all that the backtest knows.
-    self_trade_prevention: the venue's mode for orders that name none, and the modes that they may name.
+    self_trade_prevention: the venue's mode for orders that name none, and the modes that they may name. event_timing:
+    of an account's events against the answers to its commands.
 
     The default suits a replay that must end as the backtest does: it refuses nothing that the backtest would not.
     """
@@ -26,6 +29,13 @@ class ProtocolRules:
     serves_listen_keys: bool = False
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
     self_trade_prevention_modes: frozenset[SelfTradePrevention] = frozenset(SelfTradePrevention)
+
+    event_timing: EventTiming = field(default_factory=EventTiming)
+
+    @property
+    def conversations(self) -> ConversationLimits:
+        """How often a client may connect is one of the rate limits."""
+        return ConversationLimits() if self.rate_limits.is_enforced else ConversationLimits(connects_max=None)
 
     def rulebook(self, instruments: Iterable[Instrument]) -> Rulebook:
         rules_of = binance_rules if self.has_all_filters else grid_rules

@@ -45,8 +45,8 @@ def install_streams(
     *,
     wall_ns: WallClock,
     broken: asyncio.Future[JournalError],
-    limits: ConversationLimits | None = None,
-    timing: EventTiming | None = None,
+    limits: ConversationLimits,
+    timing: EventTiming,
 ) -> Streams:
     """Serve them from `application`, and let them hear of the exchange from now on.
 
@@ -55,7 +55,7 @@ def install_streams(
     conversations = Conversations(limits)
     market = MarketPublisher(calls.symbols, exchange.market, calls.statistics, lambda: exchange.clock_ns)
     events = UserEvents(calls.symbols, asset_places(exchange.instruments), exchange.venue.order)
-    users = UserStreams(events, timing or EventTiming())
+    users = UserStreams(events, timing)
     api = WebSocketApi(calls, users, authentication, conversations, wall_ns, broken)
     exchange.on_market.append(market.on_market)
     exchange.on_report.append(users.publish)

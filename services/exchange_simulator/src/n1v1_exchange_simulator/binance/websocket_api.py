@@ -88,7 +88,7 @@ class WebSocketApi:
 
         incoming = IncomingLimit(PINGS_PER_SECOND, (WSMsgType.PING, WSMsgType.PONG))
         try:
-            return await self._conversations.hold(request, begin, incoming=incoming)
+            return await self._conversations.hold(request, begin, client=client, incoming=incoming)
         finally:
             for connection in opened:
                 self._sessions.pop(connection).close()
