@@ -22,6 +22,7 @@ from n1v1.values import Instrument
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.application import install_venue
+from n1v1_exchange_simulator.binance.protocol import ProtocolRules
 from n1v1_exchange_simulator.binance.streams import Streams
 from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
@@ -133,15 +134,15 @@ class Venue:
 
 
 @pytest.fixture
-async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
-    """At step 2: both books are there."""
-    async with serving(tmp_path) as served:
+async def venue(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Venue]:
+    """At step 2: both books are there. Its protocol may be given as the fixture's parameter."""
+    async with serving(tmp_path, getattr(request, "param", None)) as served:
         served.advance(2)
         yield served
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Venue]:
+async def serving(folder: Path, protocol: ProtocolRules | None) -> AsyncIterator[Venue]:
     source = HandMadeDepth(steps())
     opening = {account.name: account.balances for account in ACCOUNTS}
     identity = history_identity(source, RULES, opening)
@@ -149,7 +150,9 @@ async def serving(folder: Path) -> AsyncIterator[Venue]:
     exchange = exchange_over(source, RULES, journal, opening)
     broken: asyncio.Future[JournalError] = asyncio.get_running_loop().create_future()
     application = web.Application()
-    streams = install_venue(application, exchange, ACCOUNTS, mode="lockstep", metrics=Metrics(), broken=broken)
+    streams = install_venue(
+        application, exchange, ACCOUNTS, mode="lockstep", metrics=Metrics(), broken=broken, protocol=protocol
+    )
     files = tls_files(folder / "tls")
     runner = web.AppRunner(application, shutdown_timeout=1.0)
     await runner.setup()

@@ -15,6 +15,9 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from n1v1_exchange_simulator.binance.protocol import ProtocolRules
+from n1v1_exchange_simulator.binance.user_streams import EventOrder, EventTiming
+
 PATIENCE_S = 10
 ED25519 = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 """Of the account `signer`; the venue's fixture knows the same one."""
@@ -204,3 +207,57 @@ async def test_rest_and_websocket_api_share_their_counters(venue: Any) -> None:
         used = int(answer.headers["X-MBX-USED-WEIGHT-1M"])
     async with connected(venue) as client:
         assert (await client.ask("ping"))["rateLimits"][0]["count"] == used + 3
+
+
+def ordered(order: EventOrder) -> ProtocolRules:
+    return ProtocolRules(event_timing=EventTiming(order=order, seed=7))
+
+
+RESTING = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.2"}
+
+
+@pytest.mark.parametrize(
+    ("venue", "is_answer"),
+    [
+        (ordered(EventOrder.EVENT_FIRST), [False, False, True]),
+        (ordered(EventOrder.ANSWER_FIRST), [True, False, False]),
+    ],
+    indirect=["venue"],
+)
+async def test_events_come_before_or_after_the_answer(venue: Any, is_answer: list[bool]) -> None:
+    async with connected(venue) as client:
+        await client.result("userDataStream.subscribe.signature", **signed())
+        await client.socket.send_json({"id": 2, "method": "order.place", "params": signed(**RESTING, price="95")})
+        assert ["id" in await client.hear() for _ in range(3)] == is_answer
+
+
+@pytest.mark.parametrize("venue", [ordered(EventOrder.JITTERED)], indirect=True)
+async def test_events_that_come_late_are_in_order(venue: Any) -> None:
+    async with connected(venue) as client, connected(venue) as trader:
+        await client.result("userDataStream.subscribe.signature", **signed())
+        for number in range(20):
+            await trader.result("order.place", **signed(**RESTING, price=str(70 + number)))
+        reports = [event for event in [(await client.hear())["event"] for _ in range(40)] if "I" in event]
+    assert [report["I"] for report in reports] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("venue", [ProtocolRules(serves_listen_keys=True)], indirect=True)
+@pytest.mark.parametrize("is_combined", [False, True])
+async def test_a_listen_key_is_a_stream_of_bare_events(venue: Any, is_combined: bool) -> None:
+    async with aiohttp.ClientSession(headers={"X-MBX-APIKEY": "key-of-main"}) as session, connected(venue) as trader:
+        async with session.post(f"{venue.url}/api/v3/userDataStream") as answer:
+            key = (await answer.json())["listenKey"]
+        path = f"/stream?streams={key}" if is_combined else f"/ws/{key}"
+        async with session.ws_connect(venue.url + path) as socket:
+            await trader.result("order.place", **signed(**RESTING, price="95"))
+            heard = orjson.loads(await socket.receive_str(timeout=PATIENCE_S))
+    assert not is_combined or heard["stream"] == key
+    assert (heard["data"] if is_combined else heard)["e"] == "executionReport"
+
+
+async def test_listen_keys_are_gone_unless_the_venue_is_set_to_have_them(venue: Any) -> None:
+    async with (
+        aiohttp.ClientSession(headers={"X-MBX-APIKEY": "key-of-main"}) as session,
+        session.post(f"{venue.url}/api/v3/userDataStream") as answer,
+    ):
+        assert answer.status == 410
