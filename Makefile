@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers clean
+.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers chaos clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: setup  ## latency, CPU and throughput, with the floor measured beside the
 
 bench-peers: setup  ## the same backtest by other libraries, side by side (ARGS=--quick only shows that all works)
 	$(BIN)/python -m bench.peers $(ARGS)
+
+chaos: setup  ## disturb everything while it trades and print the matrix (SEEDS=10, ARGS="--only execution")
+	$(BIN)/python -m chaos --seeds $(or $(SEEDS),1) $(ARGS)
 
 clean:  ## remove the virtual environment and caches (state and results stay)
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

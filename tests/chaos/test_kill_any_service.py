@@ -6,25 +6,21 @@ N1V1_CHAOS_RUNS=10 repeats it with as many seeds; N1V1_CHAOS_SEED=n begins with 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import os
 import random
 import time
 from typing import Any
-from urllib.parse import urlencode
 
-import aiohttp
 import pytest
+from chaos import venue
+from chaos.cells import SERVICES
+from chaos.replay import BAR_TIMES
 
 from n1v1.run_hash import RunRecords, first_difference, from_events, hashes_by_kind, run_hash
-from n1v1_common.settings.model import Settings
 
 pytestmark = pytest.mark.stack
 
-VICTIMS = ("market_data", "signals", "risk", "execution", "portfolio", "reporting", "exchange_simulator")
-BAR_TIMES = 150
-APART = BAR_TIMES // (len(VICTIMS) + 1)
+APART = BAR_TIMES // (len(SERVICES) + 1)
 
 RUNS = int(os.environ.get("N1V1_CHAOS_RUNS", "1"))
 FIRST_SEED = int(os.environ.get("N1V1_CHAOS_SEED", "0")) or time.time_ns() % 1_000_000
@@ -38,7 +34,7 @@ async def test_a_replay_in_which_every_service_is_killed_once_ends_like_an_undis
     start_replay: Any, expected: RunRecords, seed: int
 ) -> None:
     chance = random.Random(seed)
-    victims = chance.sample(VICTIMS, len(VICTIMS))
+    victims = chance.sample(SERVICES, len(SERVICES))
     print(f"N1V1_CHAOS_SEED={seed}: {', '.join(victims)}")
     async with start_replay() as replay:
         for number, victim in enumerate(victims):
@@ -53,25 +49,5 @@ async def test_a_replay_in_which_every_service_is_killed_once_ends_like_an_undis
         assert first_difference(expected, records) is None
         assert run_hash(records) == run_hash(expected)
         assert (await replay.reported(run_hash(expected)))["hashes"] == hashes_by_kind(expected)
-        assert sorted(await trades_at_the_venue(replay.settings)) == sorted((row[2], row[7]) for row in expected.fills)
-        assert {p.name: p.crashes for p in replay.stack.record().processes if p.crashes} == dict.fromkeys(VICTIMS, 1)
-
-
-async def trades_at_the_venue(settings: Settings) -> list[tuple[str, int]]:
-    """(trade id, fee in quanta) of everything the venue has booked for us, in its own words."""
-    exchange, trades = settings.exchange, []
-    assert exchange.api_key is not None
-    assert exchange.api_secret is not None
-    key, secret = exchange.api_key.get_secret_value(), exchange.api_secret.get_secret_value()
-    async with aiohttp.ClientSession(headers={"X-MBX-APIKEY": key}) as session:
-        for symbol in settings.market.symbols:
-            query = urlencode(
-                {"symbol": symbol.replace("-", ""), "limit": 1000, "timestamp": time.time_ns() // 1_000_000}
-            )
-            signature = hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
-            url = f"{exchange.rest_url}/api/v3/myTrades?{query}&signature={signature}"
-            async with session.get(url) as response:
-                rows = await response.json()
-                assert response.status == 200, rows
-            trades += [(str(row["id"]), round(float(row["commission"]) * 10**8)) for row in rows]
-    return trades
+        assert sorted(await venue.trades(replay.settings)) == sorted((row[2], row[7]) for row in expected.fills)
+        assert {p.name: p.crashes for p in replay.stack.record().processes if p.crashes} == dict.fromkeys(SERVICES, 1)
