@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
@@ -101,19 +102,27 @@ def test_a_recorded_bar_completes_the_longer_one_that_ends_with_it() -> None:
 trades_of_a_day = some.lists(
     some.tuples(some.integers(0, 86_400 - 1), some.integers(1, 1_000), some.integers(1, 50)), min_size=1, max_size=60
 )
+"""(second, ticks, lots)."""
 
 
 @settings(deadline=None)
-@given(trades=trades_of_a_day, interval=some.sampled_from(INTERVALS), until_s=some.integers(0, 3 * 86_400))
+@given(
+    trades=trades_of_a_day,
+    interval=some.sampled_from(INTERVALS),
+    until_s=some.integers(0, 3 * 86_400),
+    pause_s=some.integers(0, 7_200),
+)
 def test_a_closed_or_open_bar_is_what_its_trades_say(
-    trades: list[tuple[int, int, int]], interval: str, until_s: int
+    trades: list[tuple[int, int, int]], interval: str, until_s: int, pause_s: int
 ) -> None:
     trades = sorted(trades, key=lambda trade: trade[0])
     now_ns = max(trades[-1][0], until_s) * SECOND
     series = BarSeries("A-B", None)
-    for second, ticks, lots in trades:
+    for (second, ticks, lots), (following, _, _) in pairwise([*trades, (now_ns // SECOND, 0, 0)]):
         series.trade(second * SECOND, ticks, lots)
+        series.advance(min(second + pause_s, following) * SECOND)
     series.advance(now_ns)
+    assert all(later.open_ns == earlier.ts_ns for earlier, later in pairwise(series.closed(interval)))
     found = {bar.open_ns: bar for bar in series.closed(interval) if bar.volume}
     still_open = series.open_bar(interval, now_ns)
     if still_open is not None and still_open.volume:

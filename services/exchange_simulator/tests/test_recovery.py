@@ -222,9 +222,13 @@ async def ask(
 
 
 async def advance_to(url: str, step: int) -> None:
+    await advance(url, step=step)
+
+
+async def advance(url: str, **how: int) -> None:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{url}/simulation/v1/advance", json={"step": step}) as response,
+        session.post(f"{url}/simulation/v1/advance", json=how) as response,
     ):
         assert response.status == 200, await response.text()
 
@@ -339,10 +343,10 @@ async def test_a_killed_venue_over_depth_comes_back_with_its_book_and_its_accoun
         return [book, *mine, *theirs]
 
     async with venue_process(settings_file) as (process, url):
-        await advance_to(url, 5)
+        await advance(url, events=5)
         await ask("POST", f"{url}/api/v3/order", sell)
         await second(url, "POST", "order", buy)
-        await advance_to(url, 25)
+        await advance(url, events=20)
         before = await known(url)
         process.send_signal(signal.SIGKILL)
         await process.wait()
@@ -351,7 +355,7 @@ async def test_a_killed_venue_over_depth_comes_back_with_its_book_and_its_accoun
         assert await known(url) == before
         fill = (await ask("GET", f"{url}/api/v3/myTrades", {"symbol": "BTCUSD"}))[-1]
         assert (fill["price"], fill["isMaker"]) == ("110.00000000", True)
-        await advance_to(url, 27)
+        await advance(url, until_ns=16_000_000_000)
         placed = await second(url, "POST", "order", buy)
         assert placed["orderId"] == 3
         assert placed["fills"][0]["tradeId"] > fill["id"]

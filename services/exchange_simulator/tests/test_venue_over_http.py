@@ -45,7 +45,9 @@ async def test_before_the_first_step_the_clock_stands_at_the_first_open(served: 
         {
             "step": 0,
             "close_ns": START_NS,
+            "clock_ns": START_NS,
             "next_ns": START_NS + FOUR_HOURS,
+            "events": 0,
             "total_steps": 12,
             "done": False,
             "mode": "lockstep",

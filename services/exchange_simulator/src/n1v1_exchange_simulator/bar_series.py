@@ -92,13 +92,13 @@ class _Series:
         return bar
 
     def _flat_until(self, now_ns: int) -> Iterator[BarClosed]:
-        """Only as many as are kept: nobody could ask for those before."""
-        last = self.closed[-1].close
-        current, _ = span_of(self.interval, now_ns)
-        earliest = current - BARS_KEPT * (self.close_ns - self.open_ns)
-        self.open_ns, self.close_ns = span_of(self.interval, max(self.close_ns, earliest))
+        """Only as many as are kept: nobody could ask for those before. Afterwards the span is that of the open bar."""
+        last = self.closed[-1]
+        earliest = span_of(self.interval, now_ns)[0] - BARS_KEPT * (last.ts_ns - last.open_ns)
+        self.open_ns, self.close_ns = span_of(self.interval, max(last.ts_ns, earliest))
+        flat = Piece(last.close, last.close, last.close, last.close, 0)
         while self.close_ns <= now_ns:
-            yield self._close(self.open_ns, self.close_ns, Piece(last, last, last, last, 0))
+            yield self._close(self.open_ns, self.close_ns, flat)
             self.open_ns, self.close_ns = span_of(self.interval, self.close_ns)
 
 

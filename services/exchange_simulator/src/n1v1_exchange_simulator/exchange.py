@@ -119,6 +119,10 @@ class Exchange:
         last = None if steps is None else self.step + steps
         self._move(lambda: self._is_due(ts_ns) and self.step != last, until_ns=ts_ns)
 
+    def advance_before(self, ts_ns: int) -> None:
+        """Let everything happen that is due before `ts_ns`, and let it be that time: what ends with it has ended."""
+        self._move(lambda: self._is_due(ts_ns - 1), until_ns=ts_ns)
+
     def advance_by(self, steps: int) -> None:
         """So many steps further, or to the end of the data."""
         last = self.step + steps
@@ -131,7 +135,7 @@ class Exchange:
     def _move(self, goes_on: Callable[[], bool], *, until_ns: int = 0) -> None:
         """One line of the journal for everything that one call lets happen, written before anybody hears of it.
 
-        until_ns: time passes up to there once no step is due before.
+        until_ns: time passes up to there once no step is due before it.
         """
         step, clock_ns = self.step, self.venue.clock_ns
         reports: list[Report] = []
@@ -139,7 +143,7 @@ class Exchange:
         while not self.is_done and goes_on():
             reports += self._take_step()
             public += self._public()
-        if not self._is_due(until_ns):
+        if not self._is_due(until_ns - 1):
             reports += self._counted(self.venue.pass_time(until_ns))
             public += self._public()
         if (self.step, self.venue.clock_ns) != (step, clock_ns):

@@ -2,10 +2,10 @@
 
 GET clock says where the market stands. POST advance moves it in lockstep, and answers where it stands then:
 
-- {"step": n}: to step n of the recording. Over bars n is the current step or the next one: so nobody steps over a bar
-  that he has not seen. Over trades and depth it may be any that is not behind.
+- {"step": n}: to bar time n, with the bars that close there; n is the current one or the next. Over trades and depth a
+  bar time is a stretch of market.timeframe.
 - {"until_ns": t}: everything that is due at t or before has happened then.
-- {"steps": k}: k steps further, or to the end of the data.
+- {"events": k}: so many steps of the recording further, or to the end of the data.
 
 The first two say where to, not how far: asked again they give the same answer, so a lost answer costs nothing. What
 cannot be is a 409 with the reason.
@@ -21,6 +21,7 @@ from aiohttp import web
 
 from n1v1.events import BarClosed
 from n1v1.values import Instrument
+from n1v1_exchange_simulator.bar_times import advance_to, bar_times_of
 from n1v1_exchange_simulator.exchange import Exchange, WrongStep
 from n1v1_exchange_simulator.replay.source import Quality
 
@@ -30,6 +31,7 @@ Mode = Literal["lockstep", "scaled"]
 class SimulationApi:
     def __init__(self, exchange: Exchange, mode: Mode) -> None:
         self._exchange = exchange
+        self._times = bar_times_of(exchange)
         self._mode = mode
         self._instruments = exchange.venue.instruments
 
@@ -37,9 +39,17 @@ class SimulationApi:
         return [web.get("/simulation/v1/clock", self.clock), web.post("/simulation/v1/advance", self.advance)]
 
     async def clock(self, request: web.Request) -> web.Response:
+        """clock_ns: the market's time. events: steps of the recording so far. next_ns: when the next one is due."""
+        exchange = self._exchange
         return _json(
             self._position()
-            | {"mode": self._mode, "quality": self._exchange.source.quality, "next_ns": self._exchange.next_ns}
+            | {
+                "mode": self._mode,
+                "quality": exchange.source.quality,
+                "clock_ns": exchange.clock_ns,
+                "next_ns": exchange.next_ns,
+                "events": exchange.step,
+            }
         )
 
     async def advance(self, request: web.Request) -> web.Response:
@@ -48,39 +58,32 @@ class SimulationApi:
         wanted = _wanted(await request.read())
         if wanted is None:
             return _refused(
-                400, 'expected a body such as {"step": 1}, {"until_ns": 1577836800000000000} or {"steps": 10}'
+                400, 'expected a body such as {"step": 1}, {"until_ns": 1577836800000000000} or {"events": 10}'
             )
         try:
             self._advance(*wanted)
         except WrongStep as problem:
             return _refused(409, str(problem))
-        bars = [event for event in self._exchange.last_step if isinstance(event, BarClosed)]
-        return _json(self._position() | {"bars": self._bars(bars)})
+        return _json(self._position() | {"bars": self._bars(self._times.bars())})
 
     def _advance(self, how: str, number: int) -> None:
-        exchange = self._exchange
         match how:
             case "until_ns":
-                exchange.advance_until(number)
-            case "steps":
-                exchange.advance_by(number)
+                self._exchange.advance_until(number)
+            case "events":
+                self._exchange.advance_by(number)
             case _:
-                is_over_bars = exchange.source.quality is Quality.BARS
-                if is_over_bars and number > exchange.step + 1 and not exchange.is_done:
-                    here = exchange.step
-                    raise WrongStep(
-                        f"the venue is at step {here}; ask for {here} again or for {here + 1}, not {number}"
-                    )
-                exchange.advance(number)
+                advance_to(self._times, number)
 
     def _position(self) -> dict[str, Any]:
-        """close_ns: the market's time: the close of the last bars; before step 1, the open of the first."""
-        exchange = self._exchange
+        """close_ns: when the step's bars closed; before step 1, the beginning of the recording. total_steps: of one
+        pass over recorded bars, else null."""
+        source = self._exchange.source
         return {
-            "step": exchange.step,
-            "close_ns": exchange.clock_ns,
-            "done": exchange.is_done,
-            "total_steps": exchange.source.total_steps,
+            "step": self._times.step,
+            "close_ns": self._times.close_ns,
+            "done": self._times.is_done,
+            "total_steps": source.total_steps if source.quality is Quality.BARS else None,
         }
 
     def _bars(self, bars: Sequence[BarClosed]) -> list[dict[str, Any]]:
@@ -112,7 +115,7 @@ def _wanted(body: bytes) -> tuple[str, int] | None:
         return None
     how, number = next(iter(content.items()))
     is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 0
-    return (how, number) if how in ("step", "until_ns", "steps") and is_number else None
+    return (how, number) if how in ("step", "until_ns", "events") and is_number else None
 
 
 def _json(answer: dict[str, Any]) -> web.Response:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from n1v1.errors import InvalidData
 from n1v1_common.settings.model import Settings
+from n1v1_exchange_simulator.intervals import INTERVALS, checked_interval
 from n1v1_exchange_simulator.replay.bars import BarRecording
 from n1v1_exchange_simulator.replay.depth import DepthRecording
 from n1v1_exchange_simulator.replay.recordings import find_recording
@@ -23,6 +24,7 @@ def open_source(settings: Settings) -> Source:
     market = settings.market
     if market.dataset is None:
         raise InvalidData(f"market.dataset must name a recording of {quality}: a manifest, a folder or a file")
+    checked_interval(market.timeframe, INTERVALS)
     files = find_recording(Path(market.dataset).expanduser(), quality, market.symbols)
     if quality is Quality.TRADES:
         return TradeRecording(files, timeframe=market.timeframe)
