@@ -1,8 +1,9 @@
 """python -m bench"""
 
-from bench import backtest_command, engine, flow, indicators
+from bench import backtest_command, engine, flow, indicators, venue
 
 flow.main()
 indicators.main()
 engine.main()
 backtest_command.main()
+venue.main()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
@@ -189,3 +190,13 @@ async def test_everybody_is_sent_away_with_a_notice() -> None:
         assert await client.receive_str(timeout=PATIENCE_S) == "soon"
         assert await last_of(client) == (1001, "bye")
         await closing
+
+
+def test_a_connection_is_reset_on_the_loop_that_services_run_on_too() -> None:
+    async def scenario() -> None:
+        async with echoing(ConversationLimits()) as echo:
+            client = await echo.connect()
+            (await echo.only()).abort()
+            assert await last_of(client) == (1006, "")
+
+    uvloop.run(scenario())

@@ -86,6 +86,11 @@ class Connection:
     def is_open(self) -> bool:
         return not self._transport.is_closing() and not self._socket.closed
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Written, and not yet taken by the client's side of the network."""
+        return self._transport.get_write_buffer_size()
+
     def send(self, frame: bytes) -> None:
         """With everything else that is sent in this turn of the loop."""
         if self.filter is None:

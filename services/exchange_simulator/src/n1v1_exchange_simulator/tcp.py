@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+from typing import cast
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time
 
@@ -15,5 +16,5 @@ def reset(transport: asyncio.BaseTransport) -> None:
     # On a duplicate, because event loops hand out a socket that cannot be changed.
     with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as same:
         same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    assert isinstance(transport, asyncio.WriteTransport), "a connection is written to"
-    transport.abort()
+    # A cast, because uvloop's transports do not derive from asyncio's.
+    cast(asyncio.WriteTransport, transport).abort()
