@@ -24,7 +24,8 @@ from n1v1.events import (
 )
 from n1v1.values import Instrument
 from n1v1_market_data import archive
-from n1v1_market_data.archive import Archive, merge_day
+from n1v1_market_data.archive import Archive
+from n1v1_market_data.archived_day import main, merge_day
 from n1v1_research.datasets.importing import import_files
 from n1v1_research.datasets.sources import Reading
 
@@ -140,6 +141,11 @@ async def test_memory_is_bounded_when_the_disk_is_slow(tmp_path: Path, monkeypat
     monkeypatch.setattr(archive, "ROWS_KEPT_MAX", 2)
     await kept(tmp_path, [trade(number, number) for number in range(1, 6)])
     assert merge_day(tmp_path / "trades", "BTC-USD", DAY, tmp_path / "day.parquet") == 2
+
+
+def test_the_command_says_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trades", str(tmp_path), "BTC-USD", DAY]) == 1
+    assert "nothing of BTC-USD was kept" in capsys.readouterr().err
 
 
 def test_a_day_that_was_not_kept_is_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -19,10 +20,12 @@ import pytest_asyncio
 from n1v1.events import BarClosed, BookChanged, BookSnapshot, MarketDataLost, TickerSeen, TradeSeen
 from n1v1.values import Instrument
 from n1v1_common.state.rate_budget import BINANCE, MemoryLedger, RateBudget
+from n1v1_market_data import archived_day
 from n1v1_market_data.adapters.binance_market import BinanceMarket
 from n1v1_market_data.adapters.binance_rest import BinanceRest
 from n1v1_market_data.adapters.ccxt_exchange import binance_at, budgeted_exchange
 from n1v1_market_data.adapters.ccxt_market import CcxtMarket
+from n1v1_market_data.archive import Archive, day_of
 from n1v1_market_data.flow import Flow
 from n1v1_market_data.ports import Venue
 from n1v1_market_data.silence import Silence
@@ -41,8 +44,13 @@ async def venue_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
     """A venue on which a recorded second takes a tenth of one."""
     if not RECORDED.exists():
         pytest.skip(f"{RECORDED} is not there: nothing is tried on a simulator with a book")
-    state = tmp_path_factory.mktemp("venue")
-    options = ["--data", str(RECORDED), "--quality", "depth", "--speed", "10", "--state", str(state)]
+    async with venue_over(RECORDED, "depth", tmp_path_factory.mktemp("venue")) as url:
+        yield url
+
+
+@asynccontextmanager
+async def venue_over(data: Path, quality: str, state: Path) -> AsyncIterator[str]:
+    options = ["--data", str(data), "--quality", quality, "--speed", "10", "--state", str(state)]
     ports = ["--port", "0", "--tls-port", "0", "--admin-port", "0"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "n1v1_cli", "venue", *options, *ports, stdout=asyncio.subprocess.DEVNULL
@@ -89,21 +97,27 @@ async def test_trades_books_and_best_prices_come_without_a_gap(venue_url: str, o
     flow = Flow(100_000, on_loss=lambda loss: None)
     silence = Silence({"trades": 30.0, "book": 30.0}, on_disconnected=lambda: None, clock=lambda: 0.0)
     parts = VenueParts((BTC,), "1m", CHANNELS, flow, silence, {})
+    found = await flowing(venue_url, opened, parts)
+    assert [event for event in found if isinstance(event, MarketDataLost)] == []
+    numbers = [int(event.trade_id) for event in found if isinstance(event, TradeSeen)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    check_books([event for event in found if isinstance(event, BookSnapshot | BookChanged)])
+
+
+async def flowing(url: str, opened: Opened, parts: VenueParts) -> list[Any]:
+    """What comes until there is some of everything."""
     found: list[Any] = []
-    async with opened(venue_url, parts) as venue:
+    async with opened(url, parts) as venue:
         running = asyncio.ensure_future(venue.run())
         try:
             async with asyncio.timeout(DEADLINE_S):
                 while not is_enough(found):
                     assert not running.done(), running.exception()
-                    found += await flow.batch(1000)
+                    found += await parts.flow.batch(1000)
         finally:
             running.cancel()
             await asyncio.wait([running])
-    assert [event for event in found if isinstance(event, MarketDataLost)] == []
-    numbers = [int(event.trade_id) for event in found if isinstance(event, TradeSeen)]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    check_books([event for event in found if isinstance(event, BookSnapshot | BookChanged)])
+    return found
 
 
 def is_enough(found: Sequence[Any]) -> bool:
@@ -161,3 +175,48 @@ async def bars(url: str, opened: Opened, count: int) -> list[BarClosed]:
             running.cancel()
             await asyncio.wait([running])
     return found
+
+
+@pytest.mark.parametrize(("table", "quality"), [("trades", "trades"), ("book", "depth")])
+async def test_what_was_archived_of_a_venue_replays_on_another(
+    venue_url: str, tmp_path: Path, table: str, quality: str
+) -> None:
+    flow = Flow(100_000, on_loss=lambda loss: None)
+    parts = VenueParts((BTC,), "1m", CHANNELS, flow, Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0), {})
+    found = await flowing(venue_url, raw, parts)
+    archive = Archive(tmp_path / "archive", [BTC], now_ns=lambda: 0)
+    archive.keep(of_one_clock(found))
+    await archive.flush()
+    day = day_of(next(event.ts_ns for event in found if isinstance(event, TradeSeen)))
+    file = tmp_path / f"BTC-USDT-{day}{'.ws.gz' if table == 'book' else '.parquet'}"
+    assert archived_day.main([table, str(tmp_path / "archive"), "BTC-USDT", day, "--to", str(file)]) == 0
+
+    kept = [content(event) for event in found if isinstance(event, TradeSeen)]
+    again = Flow(100_000, on_loss=lambda loss: None)
+    silence = Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0)
+    replayed_parts = VenueParts((BTC,), "1m", ("bars", "trades"), again, silence, {})
+    async with (
+        venue_over(file, quality, tmp_path / "state") as url,
+        raw(url, replayed_parts) as venue,
+    ):
+        running = asyncio.ensure_future(venue.run())
+        async with asyncio.timeout(DEADLINE_S):
+            replayed = [event for event in await again.batch(1000) if isinstance(event, TradeSeen)]
+        running.cancel()
+        await asyncio.wait([running])
+    contents = [content(event) for event in replayed]
+    assert contents
+    assert contents in [kept[first : first + len(contents)] for first in range(len(kept))]
+
+
+def content(trade: TradeSeen) -> tuple[int, int, int, bool]:
+    """All but its number: a venue numbers its trades itself."""
+    return (trade.ts_ns, trade.ticks, trade.lots, trade.is_buyer_maker)
+
+
+def of_one_clock(found: Sequence[Any]) -> list[Any]:
+    """The snapshot of a replayed book comes with today's time, as the venue says none; its day is the recorded one."""
+    recorded_ns = next(event.ts_ns for event in found if isinstance(event, BookChanged))
+    return [
+        dataclasses.replace(event, ts_ns=recorded_ns) if isinstance(event, BookSnapshot) else event for event in found
+    ]

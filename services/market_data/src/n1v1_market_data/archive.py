@@ -7,7 +7,8 @@
     <folder>/<venue>/lost/<symbol>/<day>/<part>.parquet                 what is missing in the others
 
 Days are UTC and of market time. Times are milliseconds, as venues have them; prices and quantities exact texts. A part
-appears whole or not at all, and is never changed; the same may stand in two of them after a kill, and is read once.
+appears whole or not at all, and is never changed; the same may stand in two of them after a kill: archived_day.py reads
+it once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import structlog
 from pyarrow import parquet
 
-from n1v1.errors import InvalidData
 from n1v1.events import (
     BarClosed,
     BookChanged,
@@ -206,29 +206,3 @@ def _price(ticks: int, instrument: Instrument) -> str:
 
 def _quantity(lots: int, instrument: Instrument) -> str:
     return format(from_units(lots, instrument.lot_size), "f")
-
-
-def merge_day(folder: Path, symbol: str, day: str, destination: Path) -> int:
-    """One file of a day's parts of one table, in time order, each row once; how many rows.
-
-    folder: of the table, as in <archive>/<venue>/trades. What `n1v1 data import` and the simulator read is such a file.
-    Raises InvalidData when nothing of the day was kept.
-    """
-    parts = sorted((folder / symbol / day).glob("*.parquet"))
-    if not parts:
-        raise InvalidData(f"nothing of {symbol} was kept on {day} in {folder}")
-    tables = [parquet.ParquetFile(part).read() for part in parts]
-    rows = _each_once(row for table in tables for row in table.to_pylist())
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(pa.Table.from_pylist(rows, schema=tables[0].schema), destination)
-    return len(rows)
-
-
-def _each_once(rows: Any) -> list[Row]:
-    """By time; what came at one time stays in the order in which it was kept."""
-    by_content = {json.dumps(row, sort_keys=True): row for row in rows}
-    return sorted(by_content.values(), key=lambda row: (row["timestamp"], _number(row.get("id"))))
-
-
-def _number(trade_id: str | None) -> int:
-    return int(trade_id) if trade_id is not None and trade_id.isdecimal() else 0
