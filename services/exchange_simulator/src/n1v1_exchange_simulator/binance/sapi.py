@@ -8,6 +8,9 @@ from n1v1_exchange_simulator.binance.trading_calls import rate_text, signer
 from n1v1_exchange_simulator.binance.wire import ZERO, Json, Symbols, asset_places, decimal_text
 from n1v1_exchange_simulator.exchange import Exchange
 
+SIGNED_BY_HABIT = ("timestamp", "recvWindow", "signature")
+"""What clients send with every call of this API, also where nobody looks at it."""
+
 OPENED_MS = 1_500_000_000_000
 """When API keys say that they were made: in July 2017, when Binance opened."""
 
@@ -19,6 +22,7 @@ class SapiCalls:
         self._places = asset_places(exchange.instruments)
 
     def system_status(self, _: ApiAccount | None, parameters: Parameters) -> Json:
+        parameters.ignore(*SIGNED_BY_HABIT)
         parameters.finish()
         return {"status": 0, "msg": "normal"}
 
@@ -48,7 +52,7 @@ class SapiCalls:
 
     def nothing(self, _: ApiAccount | None, parameters: Parameters) -> list[Json]:
         """Of markets on margin."""
-        parameters.ignore("symbol", "symbols")
+        parameters.ignore("symbol", "symbols", *SIGNED_BY_HABIT)
         parameters.finish()
         return []
 
