@@ -19,7 +19,7 @@ import pytest_asyncio
 
 from n1v1.events import BarClosed, BookChanged, BookSnapshot, MarketDataLost, TickerSeen, TradeSeen
 from n1v1.values import Instrument
-from n1v1_common.state.rate_budget import BINANCE, MemoryLedger, RateBudget
+from n1v1_common.state.rate_budget import BINANCE, Limit, MemoryLedger, RateBudget, Wait
 from n1v1_market_data import archived_day
 from n1v1_market_data.adapters.binance_market import BinanceMarket
 from n1v1_market_data.adapters.binance_rest import BinanceRest
@@ -142,6 +142,19 @@ def check_books(events: Sequence[BookSnapshot | BookChanged]) -> None:
         best_bid = max(ticks for ticks, lots in bids.items() if lots)
         best_ask = min(ticks for ticks, lots in asks.items() if lots)
         assert best_bid < best_ask
+
+
+async def test_what_ccxt_asks_is_taken_from_the_budget_that_all_share(venue_url: str) -> None:
+    limit = Limit(1000, window_ms=10**15)
+    budget = RateBudget(MemoryLedger(limit), limit, key="simulator")
+    exchange = budgeted_exchange("binance", budget, binance_at(venue_url, venue_url.replace("http", "ws", 1)))
+    try:
+        await exchange.load_markets()
+        await exchange.fetch_order_book("BTC/USDT", 1000)
+    finally:
+        await exchange.close()
+    left = 800 - 20 - 50  # the exchange's information weighs 20, a book 50
+    assert isinstance(await budget.try_take(left + 1), Wait)
 
 
 async def test_both_ways_close_the_same_bars(venue_url: str) -> None:
