@@ -33,8 +33,6 @@ from n1v1.events import (
     OrderSubmitted,
     OrderUnknown,
     Outcome,
-    SubmitOrder,
-    SubmitOrderList,
     VenueAccepted,
     VenueClosed,
     VenueFilled,
@@ -44,9 +42,10 @@ from n1v1.events import (
 from n1v1.execution.legs import legs_for, legs_of
 from n1v1.execution.orders import Happening, Order, OrderState
 from n1v1.execution.parents import MarketWatch, Parent
-from n1v1.ids import OrderId, VenueOrderId
+from n1v1.execution.requests import cancel_of, command_of
+from n1v1.ids import OrderId
 from n1v1.styles import NO_RULES, Method, Plan, StyleRules
-from n1v1.values import INT64_MAX, OrderType, Purpose, Side, TimeInForce
+from n1v1.values import INT64_MAX, OrderType, Purpose
 
 CLOSED_KEPT = 16
 """Closed orders kept in mind for a late fill or answer."""
@@ -97,7 +96,7 @@ class Execution:
         firsts: dict[OrderId, CancelOrder] = {}
         for order in self._open.values():
             if order.is_to_be_cancelled:
-                firsts.setdefault(order.list_id, _cancel_of(order))
+                firsts.setdefault(order.list_id, cancel_of(order))
         return list(firsts.values())
 
     def order(self, order_id: OrderId) -> Order | None:
@@ -183,7 +182,7 @@ class Execution:
         return Outcome((*ended, *sent.events), sent.commands)
 
     def _send(self, orders: Sequence[Order]) -> Outcome:
-        return Outcome(tuple(self._submitted(order) for order in orders), (_command(orders),))
+        return Outcome(tuple(self._submitted(order) for order in orders), (command_of(orders),))
 
     def _in_the_way(self, exit_: Order) -> list[Order]:
         """What must be closed before an exit goes out: the legs of its symbol and their entries, and whatever is
@@ -305,7 +304,7 @@ class Execution:
         orders = [child, *(child.leg(leg) for leg in legs)]
         for order in orders:
             self._know(order)
-        return Outcome((), (_command(orders),))
+        return Outcome((), (command_of(orders),))
 
     def _open_children(self, parent: Parent) -> list[Order]:
         return [order for order in self._open.values() if order.told_as == parent.order.order_id]
@@ -437,7 +436,7 @@ class Execution:
         for order in lost:
             order.happens(Happening.SEND_AGAIN)
             order.attempt += 1
-        return Outcome((), (_command(lost),))
+        return Outcome((), (command_of(lost),))
 
     def _why_not_again(self, lost: Sequence[Order], listed: Sequence[Order]) -> str:
         if len(lost) < len(listed):
@@ -641,7 +640,7 @@ class Execution:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        orders = [_order_restored(entry) for entry in saved["orders"]]
+        orders = [Order.restored(entry) for entry in saved["orders"]]
         self._orders = {order.order_id: order for order in orders}
         self._open = {order.order_id: order for order in orders if order.state.is_open}
         self._held = {symbol: int(lots) for symbol, lots in saved["held"].items()}
@@ -655,52 +654,7 @@ class Execution:
         self._ending = {order.order_id: order.valid_until_ns for order in timed}
 
 
-def _command(orders: Sequence[Order]) -> SubmitOrder | SubmitOrderList:
-    """orders: one, or an entry and its legs."""
-    first, *legs = (_request(order) for order in orders)
-    return SubmitOrderList(working=first, pending=tuple(legs)) if legs else first
-
-
-def _cancel_of(order: Order) -> CancelOrder:
-    return CancelOrder(client_order_id=order.client_order_id, symbol=order.symbol)
-
-
-def _request(order: Order) -> SubmitOrder:
-    ends_there = order.time_in_force is TimeInForce.GTD and not order.is_timed_by_us
-    return SubmitOrder(
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        lots=order.lots,
-        limit_ticks=order.limit_ticks,
-        time_in_force=TimeInForce.GTC if order.is_timed_by_us else order.time_in_force,
-        stop_ticks=order.stop_ticks,
-        trail_ppb=order.trail_ppb,
-        trail_step_ppb=order.trail_step_ppb,
-        expires_ns=order.valid_until_ns if ends_there else None,
-        is_post_only=order.is_post_only,
-        reduces_only=order.reduce_only,
-    )
-
-
 def _together(*outcomes: Outcome) -> Outcome:
     """One after the other; a command that two of them give is given once."""
     commands = dict.fromkeys(command for outcome in outcomes for command in outcome.commands)
     return Outcome(tuple(event for outcome in outcomes for event in outcome.events), tuple(commands))
-
-
-def _order_restored(entry: Mapping[str, Any]) -> Order:
-    venue_order_id = entry["venue_order_id"]
-    return Order(
-        **{
-            **entry,
-            "side": Side(entry["side"]),
-            "purpose": Purpose(entry["purpose"]),
-            "type": OrderType(entry["type"]),
-            "time_in_force": TimeInForce(entry["time_in_force"]),
-            "state": OrderState(entry["state"]),
-            "venue_order_id": None if venue_order_id is None else VenueOrderId(venue_order_id),
-            "trade_ids": list(entry["trade_ids"]),
-        }
-    )
