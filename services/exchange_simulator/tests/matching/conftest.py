@@ -41,7 +41,7 @@ OPENING = {"USD": 100_000, "COIN": 1_000}
 class Floor:
     """A venue with three accounts, and short words for what they do. Prices are dollars, quantities coins."""
 
-    rules: MatchingRules = field(default_factory=MatchingRules)
+    rules: MatchingRules
     public: list[MarketEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -143,10 +143,10 @@ MakeFloor = Callable[..., Floor]
 
 @pytest.fixture(scope="session")
 def new_floor() -> MakeFloor:
-    """Opens a floor with the rules given."""
+    """Opens a floor with the rules given. Unless they say otherwise, no book is made of recorded trades."""
 
     def make(**rules: Any) -> Floor:
-        return Floor(MatchingRules(**rules))
+        return Floor(MatchingRules(**{"tape_trades": 0, **rules}))
 
     return make
 

@@ -130,6 +130,7 @@ RULES = st.sampled_from(
         {"maker_fee_ppb": 30_000_000, "taker_fee_ppb": 20_000_000, "commission": Commission.QUOTE},
         {"taker_fee_ppb": 20_000_000, "fee_token": FeeToken(asset="TOK", price_quanta=7, discount_ppb=0)},
         {"oco_legs_share": True, "queue_shrinks_by_cancels": False},
+        {"tape_trades": 3},
     ]
 )
 

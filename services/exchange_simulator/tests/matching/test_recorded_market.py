@@ -136,6 +136,34 @@ def test_an_iceberg_waits_again_behind_the_recorded_lots_with_each_slice(floor: 
     assert order.filled_lots == 4
 
 
+def test_without_a_recorded_book_takers_meet_what_the_last_trades_had(new_floor: Any) -> None:
+    floor = new_floor(tape_trades=2)
+    for lots in (9, 5, 3):
+        floor.print(100, lots)
+    assert floor.book() == (((100, 8),), ((101, 8),))
+    floor.print(102, 1, seller_took=False)
+    assert floor.book() == (((101, 4),), ((102, 4),))
+    taker = floor.place("ann", "BUY", 3)
+    assert (taker.status, taker.value_quanta) == (OrderStatus.FILLED, 306)
+    assert floor.book() == (((101, 4),), ((102, 1),))
+
+
+def test_nobody_queues_behind_what_was_made_of_trades(new_floor: Any) -> None:
+    floor = new_floor(tape_trades=2)
+    floor.print(100, 9)
+    order = floor.place("ann", "BUY", 4, 100)
+    floor.print(100, 3)
+    assert order.filled_lots == 3
+
+
+def test_the_first_recorded_depth_takes_the_place_of_what_was_made_of_trades(new_floor: Any) -> None:
+    floor = new_floor(tape_trades=2)
+    floor.print(100, 9)
+    floor.depth(bids=[(98, 2)])
+    floor.print(97, 1)
+    assert floor.book() == (((98, 2),), ())
+
+
 def test_bars_and_other_symbols_are_no_words_about_this_book(floor: Any) -> None:
     with pytest.raises(InvalidData, match="expected trades or depth of COIN-USD"):
         floor.venue.apply(PublicTrade(ts_ns=1, symbol="ELSE", number=1, ticks=1, lots=1, is_buyer_maker=True))

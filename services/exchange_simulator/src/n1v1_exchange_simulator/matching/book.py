@@ -47,7 +47,10 @@ class Level:
 
 
 class BookSide:
-    """changed: what levels showed before they changed, by price, since somebody last cleared it."""
+    """changed: what levels showed before they changed, by price, since somebody last cleared it.
+
+    is_recorded: whether its levels are the market's own; nobody queues behind such as were made of its trades.
+    """
 
     def __init__(self, *, is_bid: bool, step_lots: int, queue_shrinks_by_cancels: bool) -> None:
         self._step_lots = step_lots
@@ -57,6 +60,7 @@ class BookSide:
         self._listed: list[int] = []  # prices times the sign, so that the best is the last
         self._own: list[int] = []
         self.changed: dict[int, int] = {}
+        self.is_recorded = True
 
     def best(self) -> Level | None:
         return self._levels[self._sign * self._listed[-1]] if self._listed else None
@@ -181,7 +185,7 @@ class BookSide:
 
     def _append(self, level: Level, order: MatchedOrder) -> None:
         order.shown_lots = order.next_slice()
-        order.ahead_lots = level.external
+        order.ahead_lots = level.external if self.is_recorded else 0
         level.queue[order.number] = order
         level.shown += order.shown_lots
 

@@ -61,6 +61,9 @@ class SymbolEngine:
         self._triggers = triggers.Triggers()
         self._due: deque[MatchedOrder] = deque()
         self._prevented_count = 0
+        self._tape: deque[int] | None = deque(maxlen=rules.tape_trades) if rules.tape_trades else None
+        """Lots of the last recorded trades, while nothing else is known of the market."""
+        self._bids.is_recorded = self._asks.is_recorded = self._tape is None
 
     # --- orders ----------------------------------------------------------------------------------------------
 
@@ -149,6 +152,8 @@ class SymbolEngine:
 
     def _on_depth(self, event: DepthSnapshot | DepthChange) -> None:
         step = self.instrument.step_lots
+        if self._tape is not None:
+            self._forget_tape()
         for side, levels in ((self._bids, event.bids), (self._asks, event.asks)):
             whole = [(ticks, lots - lots % step) for ticks, lots in levels]
             if isinstance(event, DepthSnapshot):
@@ -187,6 +192,23 @@ class SymbolEngine:
                 ts_ns=self._reporter.now_ns, ticks=event.ticks, lots=left, is_buyer_maker=event.is_buyer_maker
             )
             self._on_price(event.ticks)
+        if self._tape is not None:
+            self._lay_tape(self._tape, event)
+
+    def _lay_tape(self, tape: deque[int], event: PublicTrade) -> None:
+        """Without a recorded book: what was taken stands there again, and the other side a tick away."""
+        tape.append(whole_steps(self.instrument, event.lots))
+        bid = event.ticks if event.is_buyer_maker else event.ticks - 1
+        for side, ticks in ((self._bids, bid), (self._asks, bid + 1)):
+            side.say_all([(ticks, sum(tape))] if ticks > 0 else [])
+        self._uncross(self._bids, self._asks)
+        self._uncross(self._asks, self._bids)
+
+    def _forget_tape(self) -> None:
+        self._tape = None
+        for side in (self._bids, self._asks):
+            side.say_all(())
+            side.is_recorded = True
 
     def _meet_queue(self, level: Level, lots: int) -> int:
         """A recorded taker of `lots` at one price. Answers how many of them he had from our orders."""

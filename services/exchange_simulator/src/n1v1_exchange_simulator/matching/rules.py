@@ -42,6 +42,8 @@ class MatchingRules:
     queue_shrinks_by_cancels: whether recorded cancels at a price shorten the queue ahead of an order there, in
     proportion; otherwise recorded trades alone do. oco_legs_share: whether the legs of an OCO share their quantity, as
     those of an OTOCO always do; otherwise the first that trades ends the other, as on Binance.
+    tape_trades: where the market is recorded by its trades alone, as much stands on either side of the last price as
+    that many of the last trades had; 0: nothing, and takers find only other clients.
     visible_after_ns: how long after it was accepted `order` and `named` do not know an order yet, as a slow replica.
     trades_kept: how many public trades are remembered.
 
@@ -56,12 +58,14 @@ class MatchingRules:
     allowed_preventions: frozenset[SelfTradePrevention] = frozenset(SelfTradePrevention)
     queue_shrinks_by_cancels: bool = True
     oco_legs_share: bool = False
+    tape_trades: int = 100
     visible_after_ns: int = 0
     trades_kept: int = 1_000
 
     def __post_init__(self) -> None:
         self._check("maker_fee_ppb", 0, PPB - 1)
         self._check("taker_fee_ppb", 0, PPB - 1)
+        self._check("tape_trades", 0, 1_000_000)
         self._check("visible_after_ns", 0, 3_600_000_000_000)
         self._check("trades_kept", 1, 1_000_000)
         if self.self_trade_prevention not in self.allowed_preventions:
