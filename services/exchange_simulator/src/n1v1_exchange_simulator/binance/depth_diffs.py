@@ -15,7 +15,7 @@ class DepthDiff:
 
     def __init__(self, book: DepthSnapshot) -> None:
         self._known_id = book.last_id
-        self._last_id = book.last_id
+        self.last_id = book.last_id
         self._bids: Levels = dict(book.bids)
         self._asks: Levels = dict(book.asks)
         self._changed_bids: Levels = {}
@@ -23,26 +23,26 @@ class DepthDiff:
 
     def add(self, change: DepthChange | DepthSnapshot) -> None:
         """What is older than the book that it began with is passed over."""
-        if change.last_id <= self._last_id:
+        if change.last_id <= self.last_id:
             return
         is_whole = isinstance(change, DepthSnapshot)
         _update(self._bids, self._changed_bids, change.bids, is_whole=is_whole)
         _update(self._asks, self._changed_asks, change.asks, is_whole=is_whole)
-        self._last_id = change.last_id
+        self.last_id = change.last_id
 
     def take(self, symbol: str, ts_ns: int) -> DepthChange | None:
         """Everything since the last call, best levels first; None when no update came."""
-        if self._last_id == self._known_id:
+        if self.last_id == self._known_id:
             return None
         change = DepthChange(
             ts_ns=ts_ns,
             symbol=symbol,
             first_id=self._known_id + 1,
-            last_id=self._last_id,
+            last_id=self.last_id,
             bids=tuple(sorted(self._changed_bids.items(), reverse=True)),
             asks=tuple(sorted(self._changed_asks.items())),
         )
-        self._known_id = self._last_id
+        self._known_id = self.last_id
         self._changed_bids, self._changed_asks = {}, {}
         return change
 

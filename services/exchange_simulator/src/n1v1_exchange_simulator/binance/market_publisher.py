@@ -128,6 +128,7 @@ class MarketPublisher:
         for symbol in books:
             self._push_best_prices(symbol)
         for symbol in bars:
+            self._note_book(symbol)
             for heard in self._kind(symbol, StreamKind.KLINE):
                 self._push_closed_bars(heard)
 
@@ -175,6 +176,12 @@ class MarketPublisher:
         for heard in self._kind(event.symbol, StreamKind.DEPTH):
             if heard.diff is not None:
                 heard.diff.add(event)
+
+    def _note_book(self, symbol: str) -> None:
+        """Over bars nobody tells of the book's changes: it follows from the last price."""
+        for heard in self._kind(symbol, StreamKind.DEPTH):
+            if heard.diff is not None and heard.diff.last_id < self._market.book(symbol, 1).last_id:
+                heard.diff.add(self._market.book(symbol, LEVELS_OF_A_BOOK))
 
     def _push_best_prices(self, symbol: str) -> None:
         """Only when a best price or the quantity there has changed. Bars have no book: there it is the last price."""
