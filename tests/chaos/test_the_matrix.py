@@ -17,7 +17,11 @@ SEED = 1
 
 @pytest.mark.stack
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("cell", [Cell("venue link", "answer lost"), Cell("portfolio", STOP)], ids=str)
+@pytest.mark.parametrize(
+    "cell",
+    [Cell("venue link", "answer lost"), Cell("venue link", "order not visible"), Cell("portfolio", STOP)],
+    ids=str,
+)
 async def test_a_disturbed_run_ends_like_an_undisturbed_one(cell: Cell, expected: RunRecords) -> None:
     try:
         outcome = await run(cell, SEED, expected)

@@ -134,9 +134,12 @@ class ExecutionHandler:
     async def _news_of(self, order: Order) -> Sequence[VenueReport]:
         if not order.state.is_at_venue:  # it was never sent
             return ()
-        reports = await self._ask(order)
-        if not reports:
-            log.error("the venue does not know an order that it had accepted", order=order.order_id)
+        deadline = time.monotonic() + self._absence_after_s
+        while not (reports := await self._ask(order)):
+            if time.monotonic() >= deadline:
+                log.error("the venue does not know an order that it had accepted", order=order.order_id)
+                return ()
+            await asyncio.sleep(ASK_AGAIN_S)  # its queries may lag behind what it does
         return reports
 
     async def _ask(self, order: Order) -> Sequence[VenueReport]:

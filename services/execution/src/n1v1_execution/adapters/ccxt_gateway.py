@@ -332,9 +332,9 @@ class CcxtGateway:
         filled_lots = instrument.lots(str(found["filled"] or "0"))
         fills = await self._fills(order, found["id"]) if filled_lots > order.filled_lots else []
         accepted = reports.accepted(order, found)
-        if fills and sum(fill.lots for fill in fills) < filled_lots:
-            # The venue's list of trades lags behind its list of orders: closed now, the rest would be lost.
-            return [accepted, *fills]
+        if filled_lots > order.filled_lots and sum(fill.lots for fill in fills) < filled_lots:
+            # told without them, the order would be closed too early, or its fills come too late
+            raise VenueTrouble(f"the venue's list of trades lags behind its list of orders: {order.client_order_id}")
         if fills and found["status"] == "closed":
             fills[-1] = replace(fills[-1], remaining_lots=0)  # done, though the order may have asked for more
         return [accepted, *fills, *reports.closed(order, found, instrument)]
