@@ -445,6 +445,16 @@ class TestWhatFollowsTheMarket:
         desk.fill(desk.sent[2])
         assert desk.stage.open_orders == []
 
+    def test_a_bid_is_never_worse_than_the_limit_of_the_strategy(self) -> None:
+        desk = self.desk()
+        for minute in (-1, 0):
+            desk.stage.observe((bar(minute, 100, high=104, low=96),))
+        plan = replace(PLAN, method=Method.ADAPTIVE, parts=2)
+        limited = replace(approval(plan=plan), limit_ticks=95, type=OrderType.LIMIT, time_in_force=TimeInForce.GTD)
+        desk.do(desk.stage.handle(limited))
+        desk.at(1)
+        assert [(order.type, order.limit_ticks) for order in desk.sent] == [(OrderType.LIMIT, 95)] * 2
+
 
 class TestWaking:
     def test_nothing_is_due_without_orders_in_parts(self) -> None:

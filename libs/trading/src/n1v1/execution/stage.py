@@ -289,6 +289,8 @@ class Execution:
         if parent.has_all_steps:
             return self._send_child(parent, order.remaining_lots, now_ns, order.limit_ticks)
         bid = self._watch.bid(order.symbol, order.side, self.rules, otherwise=order.limit_ticks or 1)
+        if order.limit_ticks is not None:  # the worst price that the strategy wants
+            bid = min(bid, order.limit_ticks) if order.side is Side.BUY else max(bid, order.limit_ticks)
         return self._send_child(parent, order.remaining_lots, now_ns, bid)
 
     def _send_replacements(self) -> Iterator[Outcome]:
