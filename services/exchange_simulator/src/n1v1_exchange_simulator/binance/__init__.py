@@ -1,1 +1,1 @@
-"""Binance Spot's wire protocol, as far as ccxt needs it: REST, market streams and the user data stream."""
+"""Binance Spot's wire protocol: the REST API and the WebSocket API over one table of calls, market and user streams."""

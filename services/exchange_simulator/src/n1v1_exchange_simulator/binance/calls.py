@@ -27,6 +27,7 @@ from n1v1_exchange_simulator.binance.market_calls import (
     weight_of_day_ticker,
     weight_of_depth,
     weight_of_price,
+    weight_of_rules,
     weight_of_window,
 )
 from n1v1_exchange_simulator.binance.parameters import Parameters
@@ -120,6 +121,8 @@ def _market_calls(market: MarketCalls) -> tuple[Call, ...]:
         _public("ping", "ping", 1, market.ping),
         _public("time", "time", 1, market.time),
         _public("exchangeInfo", "exchangeInfo", 20, market.exchange_info),
+        _public("executionRules", "executionRules", weight_of_rules, market.execution_rules),
+        _public("referencePrice", "referencePrice", 2, market.reference_price),
         _public("depth", "depth", weight_of_depth, market.depth),
         _public("trades", "trades.recent", 25, market.trades),
         _public("historicalTrades", "trades.historical", 25, market.historical_trades),

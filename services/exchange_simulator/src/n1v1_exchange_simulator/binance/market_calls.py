@@ -98,6 +98,19 @@ class MarketCalls:
             ],
         }
 
+    def execution_rules(self, _: ApiAccount | None, parameters: Parameters) -> Json:
+        """This venue executes at any price; its bounds are those of PERCENT_PRICE_BY_SIDE, before an order is taken."""
+        self._selected(parameters)
+        parameters.finish()
+        return {"symbolRules": []}
+
+    def reference_price(self, _: ApiAccount | None, parameters: Parameters) -> Json:
+        """None: without execution rules nothing refers to it."""
+        texts = self._symbols.named(parameters.text("symbol"))
+        parameters.finish()
+        timestamp = parameters.unit.of(self._exchange.clock_ns)
+        return {"symbol": texts.wire_symbol, "referencePrice": None, "timestamp": timestamp}
+
     def depth(self, _: ApiAccount | None, parameters: Parameters) -> Json:
         texts = self._symbols.named(parameters.text("symbol"))
         levels = parameters.limit(default=LEVELS_BY_DEFAULT, most=LEVELS_AT_MOST)
@@ -298,6 +311,13 @@ def weight_of_day_ticker(parameters: Parameters) -> int:
 def weight_of_window(parameters: Parameters) -> int:
     """4 a symbol, and at most that of 50."""
     return min(200, 4 * (_symbols_sent(parameters) or 1))
+
+
+def weight_of_rules(parameters: Parameters) -> int:
+    """2 a symbol, and at most that of 20."""
+    if "symbol" in parameters.sent:
+        return 2
+    return min(40, 2 * (_symbols_sent(parameters) or 20))
 
 
 def weight_of_price(parameters: Parameters) -> int:
