@@ -45,7 +45,7 @@ from n1v1.execution.parents import MarketWatch, Parent
 from n1v1.execution.requests import cancel_of, command_of
 from n1v1.ids import OrderId
 from n1v1.styles import NO_RULES, Method, Plan, StyleRules
-from n1v1.values import INT64_MAX, OrderType, Purpose
+from n1v1.values import INT64_MAX, OrderType, Purpose, Side
 
 CLOSED_KEPT = 16
 """Closed orders kept in mind for a late fill or answer."""
