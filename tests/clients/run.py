@@ -23,12 +23,16 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from made_up_depth import write_capture
+
 HERE = Path(__file__).parent
 KEY, SECRET = "key-of-the-client-under-test", "secret-of-the-client-under-test"
 INSTALL_WITHIN_S = 900
 READY_WITHIN_S = 60
 PATIENCE_S = 120.0
-VENUE_OPTIONS = ("--data", "binance-1m", "--balance", "BUSD=100000,BTC=1", "--listen-keys")
+VENUE_OPTIONS = ("--balance", "BUSD=100000,BTC=1", "--listen-keys")
+MADE_UP = "{made-up-depth}"
+"""Stands in clients.toml for the capture that is made for the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ def cache_folder() -> Path:
 def venue(folder: Path, options: Sequence[str]) -> Iterator[Mapping[str, str]]:
     """A venue on free ports while the block lasts; gives what a script needs, as environment variables."""
     http, tls, admin = (free_port() for _ in range(3))
+    options = [str(write_capture(folder)) if option == MADE_UP else option for option in options]
     ports = ("--port", str(http), "--tls-port", str(tls), "--admin-port", str(admin))
     account = ("--account", f"main:{KEY}:{SECRET}")
     command = [str(Path(sys.executable).with_name("n1v1")), "venue", *VENUE_OPTIONS, *options, *ports, *account]
