@@ -5,5 +5,6 @@ from bench import backtest_command, engine, flow, indicators, venue
 flow.main()
 indicators.main()
 engine.main()
+market_data.main()
 backtest_command.main()
 venue.main()
