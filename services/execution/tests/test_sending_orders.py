@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -33,12 +36,13 @@ from n1v1.execution.stage import Execution
 from n1v1.ids import ClientOrderId, SignalId, order_id
 from n1v1.pipeline import bars_complete
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
+from n1v1.styles import Method, Plan
 from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.memory import MemoryHotState
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_execution import handlers
-from n1v1_execution.handlers import ExecutionHandler
+from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
 from n1v1_execution.ports import VenueTrouble
 
 HOUR_NS = 3_600_000_000_000
@@ -543,3 +547,54 @@ def _command(order: Order) -> SubmitOrder:
         type=order.type,
         lots=order.lots,
     )
+
+
+FOUR_PARTS = Plan(method=Method.TWAP, parts=4, interval_ns=HOUR_NS, step_lots=1_000, least_lots=1_000)
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one life", "a new process after every step"])
+async def test_parts_of_an_order_are_each_at_the_venue_once_over_a_line_that_loses_requests_and_answers(
+    bench: Bench, venue: TroubledVenue, restarts: bool
+) -> None:
+    """The second part's answer is lost, the third part's request: sent again under a name of its own."""
+    parted = replace(approved(), plan=FOUR_PARTS, valid_until_ns=9 * HOUR_NS)
+    troubles = {2: ["after"], 3: ["before"]}
+    for hour in (1, 2, 3, 4, 5):
+        if hour > 1:
+            venue.advance(hour)
+        venue.troubles = troubles.get(hour, [])
+        await bench.step(*([parted] if hour == 1 else [bars(hour)]), decided(hour))
+        if restarts:
+            bench.start()
+            await bench.handler.after_step()
+    child = f"n1v1-{parted.order_id}"
+    assert venue.submits == [f"{child}-1-1", f"{child}-2-1", f"{child}-3-1", f"{child}-3-2", f"{child}-4-1"]
+    assert [order.lots for order in venue.venue.orders] == [ONE // 4] * 4
+    fills = [event for event in bench.heard_of(OrderFilled) if isinstance(event, OrderFilled)]
+    assert [(fill.order_id, fill.lots) for fill in fills] == [(parted.order_id, ONE // 4)] * 4
+    assert [fill.is_final for fill in fills] == [False, False, False, True]
+    assert bench.stage.open_orders == []
+    assert bench.rows[parted.order_id] == OrderState.FILLED
+    assert bench.rows[f"{parted.order_id}-3"] == OrderState.FILLED
+
+
+async def test_live_a_part_goes_out_when_its_time_has_come_by_the_clock(
+    bench: Bench, venue: TroubledVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "LOOK_AT_CLOCK_S", 0.001)
+    now = time.time_ns()
+    late = Plan(method=Method.TWAP, parts=2, interval_ns=HOUR_NS, step_lots=1_000, least_lots=1_000)
+    begun = now - HOUR_NS + 20_000_000
+    await bench.step(replace(approved(), ts_ns=begun, plan=late, valid_until_ns=now + HOUR_NS))
+    assert len(venue.submits) == 1
+    acted = asyncio.Event()
+
+    async def act(decide: Callable[[], Sequence[Event]]) -> None:
+        await bench.commit(decide)
+        await bench.handler.after_step()
+        acted.set()
+
+    clock = asyncio.create_task(keep_orders_in_time(bench.handler, act))
+    await asyncio.wait_for(acted.wait(), 5)
+    clock.cancel()
+    assert len(venue.submits) == 2

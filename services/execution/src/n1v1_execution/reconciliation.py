@@ -66,11 +66,9 @@ class Reconciliation:
 
     async def run(self, find: Find, apply: Apply) -> list[Difference]:
         """Take over what the venue knows of our orders; answers what is left unexplained. Raises VenueTrouble."""
+        await self._settle(find, apply)
         if self._opening is None:
-            await self._begin()
-        for order in self._stage.open_orders:
-            if order.state.is_at_venue and not order.state.is_in_doubt:
-                await apply(await find(order))
+            await self._begin(find, apply)
         found = await self._strangers()
         found += await self._executions(find, apply)
         return found + await self._balances(find, apply)
@@ -82,12 +80,24 @@ class Reconciliation:
                 return True
         return False
 
-    async def _begin(self) -> None:
-        """What was there before us is nobody's difference."""
-        for symbol in self._instruments:
-            self._marks[symbol] = await self._view.newest_trade(symbol)
-        self._opening = dict(await self._view.balances())
-        self._flows.clear()
+    async def _settle(self, find: Find, apply: Apply) -> None:
+        for order in self._stage.open_orders:
+            if order.state.is_at_venue and not order.state.is_in_doubt:
+                await apply(await find(order))
+
+    async def _begin(self, find: Find, apply: Apply) -> None:
+        """What was there before us is nobody's difference. Asked until nothing of ours happens while it is asked."""
+        while self._opening is None:
+            booked = set(self._booked)
+            marks = await self._newest()
+            balances = await self._view.balances()
+            await self._settle(find, apply)
+            if set(self._booked) == booked and await self._newest() == marks:
+                self._marks, self._opening = marks, dict(balances)
+                self._flows.clear()
+
+    async def _newest(self) -> dict[str, TradeMark]:
+        return {symbol: await self._view.newest_trade(symbol) for symbol in self._instruments}
 
     async def _strangers(self) -> list[Difference]:
         found = []

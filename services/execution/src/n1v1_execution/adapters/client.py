@@ -121,14 +121,17 @@ class _Walled:
 
 
 class _Teeing(_Walled):
-    """Hands every raw message on before ccxt makes its own of it: ccxt merges several updates of an order into one."""
+    """Takes the events of the user stream off the wire before ccxt makes its own of them: it merges several updates
+    of an order into one, and one that it trips over ends its reading."""
 
-    tee: Callable[[Any], None] | None = None
+    tee: Callable[[Mapping[str, Any]], None] | None = None
 
     def handle_message(self, client: Any, message: Any) -> None:
-        if self.tee is not None:
-            self.tee(message)
-        super().handle_message(client, message)  # type: ignore[misc]
+        event = message.get("event") if isinstance(message, dict) else None
+        if self.tee is not None and isinstance(event, dict):
+            self.tee(event)
+        else:
+            super().handle_message(client, message)  # type: ignore[misc]
 
 
 def _options(venue: str, exchange: Exchange) -> dict[str, Any]:

@@ -30,6 +30,9 @@ ANSWER_WITHIN_S = 5.0
 SETTLES_WITHIN_S = 2.0
 """How long a subscription may take to be refused, where the venue does not confirm it."""
 
+Event = Mapping[str, Any]
+"""One of Binance's, as JSON has it."""
+
 TRADE, CLOSED = "TRADE", frozenset({"CANCELED", "EXPIRED", "REJECTED", "TRADE_PREVENTION"})
 OVER = frozenset({"eventStreamTerminated", "serverShutdown"})
 
@@ -54,33 +57,28 @@ class BinanceUserStream:
         self._by_wire = {instrument.base + instrument.quote: instrument for instrument in instruments}
         self._fee_asset = fee_asset
         self._url = client.urls["api"]["ws"]["ws-api"]["spot"]
-        self._heard: asyncio.Queue[OrderUpdate | VenueTrouble] = asyncio.Queue(QUEUE_MAX)
+        self._heard: asyncio.Queue[Event | VenueTrouble] = asyncio.Queue(QUEUE_MAX)
         self._events = metrics.counter("execution_user_events_total")
         self._probes = 0
 
     async def connect(self) -> None:
         self._heard = asyncio.Queue(QUEUE_MAX)
-        self._client.tee = self._on_message
+        self._client.tee = self._on_event
         await _answered("subscribe", self._client.authenticate({"type": "spot"}))
         end = self._client.client(self._url).future("n1v1:end")  # ccxt fails every future when the connection ends
         end.add_done_callback(self._on_end)
 
     def _on_end(self, end: asyncio.Future[Any]) -> None:
-        if not end.cancelled():
-            self._put(VenueTrouble(f"the user stream has ended: {end.exception()}"))
+        if self._client.tee is not None:  # else we have dropped it ourselves
+            reason = "closed" if end.cancelled() else end.exception()
+            self._put(VenueTrouble(f"the user stream has ended: {reason}"))
 
-    def _on_message(self, message: Any) -> None:
-        event = message.get("event", message) if isinstance(message, dict) else None
-        if not isinstance(event, dict):
-            return
-        kind = event.get("e")
-        if kind in OVER:
-            self._put(VenueTrouble(f"the user stream has ended: {kind}"))
-        elif kind == "executionReport" and event.get("s") in self._by_wire:
-            self._events.inc()
-            self._put(self._update(event))
+    def _on_event(self, event: Event) -> None:
+        """Within ccxt's reading, which must not be broken: put down, and read later."""
+        self._events.inc()
+        self._put(event)
 
-    def _update(self, event: Mapping[str, Any]) -> OrderUpdate:
+    def _update(self, event: Event) -> OrderUpdate:
         instrument = self._by_wire[event["s"]]
         is_trade = event["x"] == TRADE
         return OrderUpdate(
@@ -94,25 +92,32 @@ class BinanceUserStream:
             is_filled=event["X"] == "FILLED",
         )
 
-    def _put(self, heard: OrderUpdate | VenueTrouble) -> None:
-        try:
-            self._heard.put_nowait(heard)
-        except asyncio.QueueFull:
+    def _put(self, heard: Event | VenueTrouble) -> None:
+        if self._heard.full():
             self._heard = asyncio.Queue(QUEUE_MAX)
-            self._heard.put_nowait(VenueTrouble(f"more than {QUEUE_MAX} events of the user stream are waiting"))
+            heard = VenueTrouble(f"more than {QUEUE_MAX} events of the user stream are waiting")
+        self._heard.put_nowait(heard)
 
     async def next(self, silence_s: float) -> Sequence[OrderUpdate]:
-        try:
-            first = await asyncio.wait_for(self._heard.get(), silence_s)
-        except TimeoutError:
-            return ()
-        updates = [first]
-        while not self._heard.empty():
-            updates.append(self._heard.get_nowait())
-        for update in updates:
-            if isinstance(update, VenueTrouble):
-                raise update
-        return [update for update in updates if isinstance(update, OrderUpdate)]
+        updates: list[OrderUpdate] = []
+        while not updates:
+            try:
+                async with asyncio.timeout(silence_s):  # wait_for may lose a cancel that comes with an event
+                    heard = await self._heard.get()
+            except TimeoutError:
+                return ()
+            updates += self._updates(heard)
+            while not self._heard.empty():
+                updates += self._updates(self._heard.get_nowait())
+        return updates
+
+    def _updates(self, heard: Event | VenueTrouble) -> list[OrderUpdate]:
+        if isinstance(heard, VenueTrouble):
+            raise heard
+        if heard["e"] in OVER:
+            raise VenueTrouble(f"the user stream has ended: {heard['e']}")
+        is_ours = heard["e"] == "executionReport" and heard["s"] in self._by_wire
+        return [self._update(heard)] if is_ours else []
 
     async def probe(self) -> None:
         """Is the subscription still there, by the venue's own account of it?"""
@@ -219,7 +224,8 @@ async def _answered(what: str, answer: Any) -> Any:
     ccxt raises KeyError where a refused subscription trips over itself; so everything it raises is trouble here.
     """
     try:
-        return await asyncio.wait_for(answer, ANSWER_WITHIN_S)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await answer
     except (*IN_DOUBT, ccxt.ExchangeError, KeyError, TimeoutError, OSError) as error:
         raise VenueTrouble(f"{what}: {type(error).__name__}: {error}") from error
 
@@ -227,6 +233,7 @@ async def _answered(what: str, answer: Any) -> Any:
 async def _closed(connection: Any) -> None:
     """A connection that hangs does not close either."""
     try:
-        await asyncio.wait_for(connection.close(), ANSWER_WITHIN_S)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await connection.close()
     except (TimeoutError, OSError, *IN_DOUBT) as error:
         log.warning("a connection of the user stream did not close", reason=repr(error))

@@ -1,0 +1,406 @@
+"""A live account at a venue of Binance's shape, the simulator as a process: pushed fills, comparison, protection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from n1v1.events import (
+    Bracket,
+    BreakerCommand,
+    Event,
+    OrderAccepted,
+    OrderApproved,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+)
+from n1v1.execution.stage import Execution
+from n1v1.ids import SignalId, order_id
+from n1v1.values import OrderType, Purpose, Side, TimeInForce
+from n1v1_cli.stack.service import Service, ServiceSpec
+from n1v1_common.instruments import instruments_of
+from n1v1_common.servers.ports import claim_port
+from n1v1_common.settings.load import load
+from n1v1_common.settings.model import Settings
+from n1v1_common.settings.service import SETTINGS_VARIABLE, dump_for_service
+from n1v1_common.state.breaker import BreakerFlags
+from n1v1_common.state.memory import MemoryHotState
+from n1v1_common.telemetry.metrics import Metrics
+from n1v1_execution.adapters.ccxt_gateway import CcxtGateway, opened_gateway
+from n1v1_execution.adapters.user_streams import user_stream_of
+from n1v1_execution.handlers import ExecutionHandler
+from n1v1_execution.live import LiveAccount
+from n1v1_execution.protection import Protection
+from n1v1_execution.reconciliation import Reconciliation
+
+pytestmark = pytest.mark.stack
+
+LOTS = 1_000_000  # 0.01 BTC
+WITHIN_S = 20.0
+
+
+@dataclass
+class Simulator:
+    service: Service
+    settings: Settings
+    step: int = 0
+
+    async def advance(self) -> None:
+        self.step += 1
+        await self.post("/simulation/v1/advance", {"step": self.step})
+
+    async def post(self, path: str, body: Any) -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.settings.exchange.rest_url}{path}", json=body) as response,
+        ):
+            assert response.status in (200, 201), await response.text()
+
+
+@pytest.fixture
+async def simulator(tmp_path: Path) -> AsyncIterator[Simulator]:
+    port = claim_port("services.exchange_simulator.port", 0)
+    changes = {
+        "paths.state_dir": tmp_path,
+        "services.exchange_simulator.port": port,
+        "exchange.rest_url": f"http://127.0.0.1:{port}",
+        "exchange.api_key": "key",
+        "exchange.api_secret": "secret",
+        "market.start": "2021-01-01",
+        "market.end": "2021-01-10",
+        "servers.durability": "process",
+    }
+    path = tmp_path / "settings.json"
+    settings = dump_for_service(load([], {}, []), path, changes)
+    spec = ServiceSpec("exchange_simulator", "n1v1_exchange_simulator", env={SETTINGS_VARIABLE: str(path)})
+    service = Service(spec, tmp_path)
+    (tmp_path / "logs").mkdir()
+    await service.start()
+    simulator = Simulator(service, settings)
+    await simulator.advance()
+    yield simulator
+    await service.stop()
+
+
+class Killed(BaseException):
+    """The process ends here; nobody may catch it."""
+
+
+class Account:
+    """Execution as the stage loop drives it: one step at a time, everything stored before it is carried out."""
+
+    def __init__(self, simulator: Simulator, gateway: CcxtGateway) -> None:
+        self.simulator = simulator
+        self.gateway = gateway
+        self.instruments = instruments_of(simulator.settings)
+        self.state = MemoryHotState()
+        self.said: list[Event] = []
+        self.saved: dict[str, Any] | None = None
+        self.lock = asyncio.Lock()
+        self.commits = 0
+        self.dies_at_commit: int | None = None
+        self.start()
+
+    def start(self) -> None:
+        """A new process: what was saved is all it knows."""
+        by_symbol = {instrument.symbol: instrument for instrument in self.instruments}
+        self.stage = Execution(account="main", venue="binance")
+        self.handler = ExecutionHandler(
+            stage=self.stage,
+            gateway=self.gateway,
+            flags=BreakerFlags(self.state),
+            instruments=self.instruments,
+            absence_after_s=0.5,
+            metrics=Metrics(),
+            reconciliation=Reconciliation(stage=self.stage, view=self.gateway, instruments=by_symbol),
+            protection=Protection(stage=self.stage, instruments=by_symbol),
+            needs_stream=True,
+        )
+        self.handler.commit = self.commit
+        if self.saved is not None:
+            self.handler.restore(self.saved)
+
+    async def commit(self, decide: Callable[[], Sequence[Event]]) -> None:
+        events = list(decide())
+        self.handler.effects(events)
+        self.said += events
+        self.saved = self.handler.snapshot()
+        self.commits += 1
+        if self.commits == self.dies_at_commit:
+            raise Killed
+
+    async def act(self, decide: Callable[[], Sequence[Event]]) -> None:
+        async with self.lock:
+            await self.commit(decide)
+            await self.handler.after_step()
+
+    async def hear(self, event: Event) -> None:
+        async with self.lock:
+            said = await self.handler.handle(event)
+            await self.commit(lambda: said)
+            await self.handler.after_step()
+
+    def live(self, **changes: float) -> LiveAccount:
+        metrics = Metrics()
+        options = {"reconcile_every_s": 60.0, "silence_s": 60.0} | changes
+        return LiveAccount(
+            handler=self.handler,
+            stream=user_stream_of(self.gateway, self.instruments, None, metrics),
+            gateway=self.gateway,
+            act=self.act,
+            metrics=metrics,
+            **options,
+        )
+
+    @asynccontextmanager
+    async def connected(self, **changes: float) -> AsyncIterator[LiveAccount]:
+        live = self.live(**changes)
+        hearing = asyncio.create_task(live.hear())
+        try:
+            await until(lambda: self.handler.is_connected, hearing)
+            yield live
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+
+    def heard_of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.said if isinstance(event, kind)]
+
+    async def open_at_venue(self) -> list[dict[str, Any]]:
+        return [order["info"] for order in await self.gateway.client.fetch_open_orders("BTC/USD")]
+
+
+async def until(is_so: Callable[[], bool], *tasks: asyncio.Task[Any]) -> None:
+    async def wait() -> None:
+        while not is_so():
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.02)
+
+    async with asyncio.timeout(WITHIN_S):
+        await wait()
+
+
+@pytest.fixture
+async def account(simulator: Simulator) -> AsyncIterator[Account]:
+    settings = simulator.settings
+    exchange = settings.exchange.model_copy(update={"name": "binance"})
+    async with opened_gateway(
+        "binance", exchange, instruments_of(settings), Metrics(), live=True, has_streams=True
+    ) as gateway:
+        account = Account(simulator, gateway)
+        await BreakerFlags(account.state).close("main", version=1)
+        yield account
+
+
+def approved(
+    number: int = 1,
+    *,
+    side: Side = Side.BUY,
+    purpose: Purpose = Purpose.ENTRY,
+    bracket: Bracket | None = None,
+    limit: int | None = None,
+    lots: int = LOTS,
+    time_in_force: TimeInForce = TimeInForce.GTC,
+    valid_until_ns: int = 2**62,
+) -> OrderApproved:
+    signal = SignalId(f"cross:BTC-USD:{number}")
+    return OrderApproved(
+        id=f"approved:{number}",
+        ts_ns=1,
+        cause_id=signal,
+        order_id=order_id("main", signal),
+        signal_id=signal,
+        account="main",
+        instance="cross",
+        symbol="BTC-USD",
+        side=side,
+        type=OrderType.MARKET if limit is None else OrderType.LIMIT,
+        lots=lots,
+        limit_ticks=limit,
+        time_in_force=time_in_force,
+        reduce_only=purpose is not Purpose.ENTRY,
+        reference_ticks=2_900_000,
+        valid_until_ns=valid_until_ns,
+        purpose=purpose,
+        bracket=bracket,
+    )
+
+
+async def test_a_fill_is_pushed_and_the_comparison_finds_nothing_more(account: Account, simulator: Simulator) -> None:
+    async with account.connected() as live:
+        await account.hear(approved())
+        assert account.heard_of(OrderFilled) == []
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await live.reconcile()
+    [filled] = account.heard_of(OrderFilled)
+    assert (filled.lots, filled.is_final) == (LOTS, True)
+    assert account.heard_of(BreakerCommand) == []
+
+
+async def test_no_new_orders_go_out_while_the_user_stream_is_not_proven_alive(account: Account) -> None:
+    await account.hear(approved())
+    [rejected] = account.heard_of(OrderRejected)
+    assert "the user stream is not proven alive" in rejected.reason
+    assert await account.open_at_venue() == []
+
+
+async def test_what_happened_while_nobody_listened_is_found_by_the_comparison(
+    account: Account, simulator: Simulator
+) -> None:
+    async with account.connected():
+        await account.hear(approved())
+    await simulator.advance()
+    account.start()
+    async with account.connected() as live:
+        await live.reconcile()
+    assert [filled.lots for filled in account.heard_of(OrderFilled)] == [LOTS]
+    assert account.heard_of(BreakerCommand) == []
+
+
+async def test_an_order_of_a_stranger_halts_the_account_with_a_reason_and_once(account: Account) -> None:
+    async with account.connected() as live:
+        await account.gateway.client.create_order("BTC/USD", "limit", "buy", "0.01", "10000")
+        await live.reconcile()
+        await live.reconcile()
+        await account.hear(approved())
+    [command] = account.heard_of(BreakerCommand)
+    assert command.open
+    assert "of BTC-USD is not ours" in command.reason
+    [rejected] = account.heard_of(OrderRejected)
+    assert "differs from our books" in rejected.reason
+
+
+async def test_a_trade_of_a_stranger_is_found_by_its_number_and_by_the_balances(
+    account: Account, simulator: Simulator
+) -> None:
+    async with account.connected() as live:
+        await account.gateway.client.create_order("BTC/USD", "market", "buy", "0.01")
+        await simulator.advance()
+        await live.reconcile()
+    [command] = account.heard_of(BreakerCommand)
+    assert "trade 1 of BTC-USD" in command.reason
+    assert "the venue has" in command.reason
+
+
+@pytest.mark.parametrize("target", [None, 4_000_000], ids=["stop alone", "stop and target"])
+async def test_a_position_is_protected_at_the_venue_after_its_entry_has_filled(
+    account: Account, simulator: Simulator, target: int | None
+) -> None:
+    async with account.connected():
+        await account.hear(approved(bracket=Bracket(stop_ticks=1_000_000, target_ticks=target)))
+        assert len(await account.open_at_venue()) == 1, "the entry alone"
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await account.act(tuple)
+        protecting = await account.open_at_venue()
+    assert {order["type"] for order in protecting} == ({"STOP_LOSS", "LIMIT_MAKER"} if target else {"STOP_LOSS"})
+    assert {order["side"] for order in protecting} == {"SELL"}
+    assert {order["origQty"] for order in protecting} == {"0.01000000"}
+
+
+async def test_an_exit_waits_until_the_protection_is_gone_and_leaves_nothing_behind(
+    account: Account, simulator: Simulator
+) -> None:
+    async with account.connected() as live:
+        await account.hear(approved(bracket=Bracket(stop_ticks=1_000_000, target_ticks=4_000_000)))
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await account.act(tuple)
+        await account.hear(approved(2, side=Side.SELL, purpose=Purpose.EXIT))
+        assert [order["type"] for order in await account.open_at_venue()] == ["MARKET"]
+        await simulator.advance()
+        await until(lambda: len(account.heard_of(OrderFilled)) == 2)
+        await live.reconcile()
+    assert len(account.heard_of(OrderCancelled)) == 2, "both legs"
+    assert account.stage.open_orders == []
+    assert account.heard_of(BreakerCommand) == []
+
+
+async def test_a_stop_that_the_market_has_passed_already_is_left_at_once(
+    account: Account, simulator: Simulator
+) -> None:
+    """The venue refuses a stop above the market: the position is sold instead."""
+    async with account.connected() as live:
+        await account.hear(approved(bracket=Bracket(stop_ticks=3_900_000, target_ticks=4_000_000)))
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await account.act(tuple)
+        assert [order["type"] for order in await account.open_at_venue()] == ["MARKET"]
+        await simulator.advance()
+        await until(lambda: len(account.heard_of(OrderFilled)) == 2)
+        await live.reconcile()
+    bought, sold = account.heard_of(OrderFilled)
+    assert (sold.side, sold.lots, sold.is_final, sold.purpose) == (Side.SELL, bought.lots, True, Purpose.STOP_LOSS)
+    assert account.stage.open_orders == []
+
+
+@pytest.mark.parametrize("commit", range(1, 12))
+async def test_killed_after_any_commit_the_position_ends_protected_once(
+    account: Account, simulator: Simulator, commit: int
+) -> None:
+    """The process ends between any two of its requests; its successor finds what is there and adds what is missing."""
+    bracket = Bracket(stop_ticks=1_000_000, target_ticks=4_000_000)
+    account.dies_at_commit = account.commits + commit
+
+    async def trade() -> None:
+        await account.act(tuple)
+        account.handler.is_connected = True
+        await account.hear(approved(bracket=bracket))
+        await simulator.advance()
+        account.handler.ask_to_reconcile()
+        await account.act(account.handler.news)
+
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await trade()
+    except Killed:
+        account.dies_at_commit = None
+        account.start()
+        account.handler.is_connected = True
+        await account.act(tuple)
+        if not account.heard_of(OrderAccepted):
+            await account.hear(approved(bracket=bracket))
+        await simulator.advance()
+        account.handler.ask_to_reconcile()
+        await account.act(account.handler.news)
+    protecting = await account.open_at_venue()
+    assert sorted(order["type"] for order in protecting) == ["LIMIT_MAKER", "STOP_LOSS"]
+    assert sum(filled.lots for filled in account.heard_of(OrderFilled)) == LOTS
+    assert account.heard_of(BreakerCommand) == []
+
+
+async def test_an_entry_that_ends_by_time_is_taken_back_by_us(account: Account) -> None:
+    async with account.connected():
+        entry = approved(limit=1_000_000, time_in_force=TimeInForce.GTD, valid_until_ns=5)
+        await account.hear(entry)
+        await account.act(tuple)
+    assert await account.open_at_venue() == []
+    assert len(account.heard_of(OrderCancelled)) == 1
+
+
+async def test_a_stream_that_ends_is_replaced_and_the_account_compared_again(account: Account) -> None:
+    async with account.connected():
+        url = account.gateway.client.urls["api"]["ws"]["ws-api"]["spot"]
+        first = account.gateway.client.clients[url]
+        await first.close()
+        await until(lambda: account.gateway.client.clients.get(url) not in (None, first))
+        await until(lambda: account.handler.is_connected)
+
+
+async def test_a_silent_stream_is_asked_whether_it_lives(account: Account) -> None:
+    async with account.connected(silence_s=0.1):
+        first = next(iter(account.gateway.client.clients.values()))
+        await asyncio.sleep(0.5)
+        assert next(iter(account.gateway.client.clients.values())) is first, "it answered"
+        assert account.handler.is_connected
