@@ -88,6 +88,23 @@ def test_the_grid_is_that_of_the_first_book(path: Path) -> None:
     assert (str(instrument.tick_size), str(instrument.lot_size)) == ("0.1", "0.01")
 
 
+def test_a_book_without_a_time_at_the_very_beginning_has_that_of_its_arrival(path: Path) -> None:
+    (book,) = events_of(recording_of(capture(path, [BOOK])))
+    assert book.ts_ns == 1, "lines of these captures arrive at 1, 2, ... ns"
+
+
+def test_a_later_book_replaces_the_first_and_an_older_one_is_passed_over(path: Path) -> None:
+    later = {"lastUpdateId": 50, "bids": [["98.0", "1.00"]], "asks": [["99.0", "1.00"]]}
+    messages = [BOOK | {"E": 90}, update(11, 12, ms=100), BOOK, later, update(51, 52, ms=200)]
+    events = events_of(recording_of(capture(path, messages)))
+    assert [(type(event).__name__, event.ts_ns // MS) for event in events] == [
+        ("DepthSnapshot", 90),
+        ("DepthChange", 100),
+        ("DepthSnapshot", 100),
+        ("DepthChange", 200),
+    ]
+
+
 def test_a_second_file_continues_the_first(path: Path) -> None:
     capture(path, [BOOK | {"E": 90}, update(11, 12, ms=100)])
     capture(path.with_name("A-B-20240809.ws.gz"), [update(13, 15, ms=200, bids=[("98.00", "1.00")])])
@@ -116,7 +133,8 @@ def test_futures_say_which_update_they_follow(path: Path) -> None:
     [
         (trade(1, "99.55", ms=100), r":2: '99.55' is no multiple of 0.1"),
         (trade(1, "-99.5", ms=100), r":2: '-99.5' is no multiple of 0.1"),
-        ({"stream": "ab@trade", "data": {"e": "trade", "T": 100}}, r":2: the message has no 't'"),
+        ({"stream": "ab@trade", "data": {"e": "trade", "E": 100}}, r":2: the message has no 'T'"),
+        ({"stream": "ab@trade", "data": {"e": "trade", "T": 100}}, r":2: the message has no 'E'"),
         (
             {"stream": "ab@aggTrade", "data": {"e": "aggTrade"}},
             r":2: expected depthUpdate, trade, bookTicker or a book",

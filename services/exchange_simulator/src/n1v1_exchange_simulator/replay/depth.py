@@ -46,6 +46,7 @@ class _Line:
     """One message with the place that it was read from, for complaints."""
 
     place: str
+    local_ns: int
     content: Message
 
 
@@ -90,35 +91,41 @@ class _Capture:
             yield event if event.ts_ns == now_ns else replace(event, ts_ns=now_ns)
 
     def _in_sequence(self) -> Iterator[MarketEvent]:
-        """Updates that follow one another; what came before the book is only looked at once it is known."""
+        """Updates that follow one another; what came before the book is only looked at once it is known.
+
+        A later book, after a connection was lost, replaces the first one; one that is older than it is passed over.
+        """
         early: list[_Line] = []
+        late: list[_Line] = []
+        seen_ms = 0
         last_id: int | None = None
         for line in _lines(self._files):
-            if _is_book(line.content):
-                book = self._read(line, early)
+            if not _is_book(line.content):
+                seen_ms = max(seen_ms, _event_ms(line))
+                late = [line]
+            elif last_id is None or line.content["lastUpdateId"] > last_id:
+                book = self._read(line, seen_ms)
                 last_id = book.last_id
                 yield book
-                late = [each for each in early if "u" in each.content and each.content["u"] > last_id]
-                early = []
-            elif last_id is None:
+                late, early = [each for each in early if each.content["e"] != "trade"], []
+            if last_id is None:
                 early.append(line)
                 continue
-            else:
-                late = [line]
             for each in late:
                 if each.content["e"] == "trade":
                     yield self._trade(each)
                 elif each.content["u"] > last_id:
                     last_id = self._continued(each, last_id)
                     yield self._change(each)
+            late = []
 
-    def _read(self, line: _Line, early: Sequence[_Line]) -> DepthSnapshot:
-        """A REST answer has no time on spot: then it is that of the last message before it."""
+    def _read(self, line: _Line, seen_ms: int) -> DepthSnapshot:
+        """On spot a REST answer has no time: then it is that of the last message before it, or of its arrival."""
         content = line.content
-        ms = content.get("E") or max((each.content["E"] for each in early), default=0)
+        ms = content.get("E", seen_ms)
         with _complaining(line):
             return DepthSnapshot(
-                ts_ns=ms * NANOSECONDS_PER_MS,
+                ts_ns=ms * NANOSECONDS_PER_MS or line.local_ns,
                 symbol=self.instrument.symbol,
                 last_id=content["lastUpdateId"],
                 bids=self._levels(content["bids"]),
@@ -202,7 +209,12 @@ def _line(path: Path, number: int, raw: bytes) -> _Line:
         raise InvalidData(f'{place}: expected a line "local-ns JSON" with a message of a stream or a book')
     if not _is_book(content) and content.get("e") not in ("depthUpdate", "trade"):
         raise InvalidData(f"{place}: expected depthUpdate, trade, bookTicker or a book; got {content.get('e')!r}")
-    return _Line(place, content)
+    return _Line(place, int(local), content)
+
+
+def _event_ms(line: _Line) -> int:
+    with _complaining(line):
+        return int(line.content["E"])
 
 
 def _is_book(content: Message) -> bool:
