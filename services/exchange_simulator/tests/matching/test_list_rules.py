@@ -16,9 +16,8 @@ from n1v1_exchange_simulator.venue import (
     OrderStatus,
     Refused,
     ReportKind,
+    SelfTradePrevention,
 )
-
-STOP = {"type": OrderType.STOP}
 
 
 def stop(floor: Any, lots: int, ticks: int, **more: Any) -> Any:
@@ -161,6 +160,17 @@ def test_a_leg_that_fills_or_triggers_cuts_the_rest_of_the_entry_short(floor: An
     floor.print(90, 1)
     assert (below.status, below.filled_lots, above.status) == (OrderStatus.FILLED, 3, OrderStatus.EXPIRED)
     assert floor.coins("ann") == (1_000, 0)
+
+
+def test_a_leg_does_not_trade_with_its_own_entry(floor: Any) -> None:
+    none = {"self_trade_prevention": SelfTradePrevention.NONE}
+    (entry, leg), _ = floor.place_list(
+        "ann", "OTO", floor.order("BUY", 10, 100, **none), floor.order("SELL", 10, 99, **none)
+    )
+    floor.print(100, 4)
+    assert (entry.status, entry.filled_lots) == (OrderStatus.EXPIRED, 4)
+    assert (leg.status, leg.lots, leg.filled_lots) == (OrderStatus.NEW, 4, 0)
+    assert floor.book() == ((), ((99, 4),))
 
 
 def test_an_entry_that_ends_unfilled_takes_its_legs_with_it(floor: Any) -> None:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from n1v1.values import OrderType, TimeInForce
 from n1v1_exchange_simulator.market_events import DepthChange, PublicTrade
 from n1v1_exchange_simulator.matching import Commission, FeeToken
-from n1v1_exchange_simulator.venue import ListKind, NewOrderList, OrderReport, OrderStatus, SelfTradePrevention
+from n1v1_exchange_simulator.venue import (
+    ListKind,
+    NewOrder,
+    NewOrderList,
+    OrderReport,
+    OrderStatus,
+    SelfTradePrevention,
+)
 
 Deed = Callable[[Any], object]
 """Something that a client or the market does on a floor. Refusals are as good as anything."""
@@ -58,18 +65,22 @@ def orders(draw: st.DrawFn) -> Deed:
 
 @st.composite
 def lists(draw: st.DrawFn) -> Deed:
-    account, lots, price, distance = draw(st.tuples(ACCOUNTS, LOTS, PRICES, st.integers(1, 8)))
+    account, lots, price, distance = draw(st.tuples(ACCOUNTS, LOTS, PRICES, st.integers(-3, 8)))
+    mode = {"self_trade_prevention": draw(st.sampled_from(list(SelfTradePrevention)))}
+    ends_in_target = draw(st.booleans())
     kind = draw(st.sampled_from(list(ListKind)))
     reduces_only, is_market = draw(st.tuples(st.booleans(), st.booleans()))
     entry_side = draw(SIDES)
     exit_side, sign = ("SELL", 1) if entry_side == "BUY" else ("BUY", -1)
 
     def do(floor: Any) -> object:
-        reduces = {"reduces_only": reduces_only and exit_side == "SELL"}
+        reduces = {"reduces_only": reduces_only and exit_side == "SELL", **mode}
         stop = floor.order(exit_side, lots, type=OrderType.STOP, stop_ticks=price - sign * distance, **reduces)
         target = floor.order(exit_side, lots, price + sign * distance, **reduces)
-        working = None if kind is ListKind.OCO else floor.order(entry_side, lots, None if is_market else price)
-        pending = (stop,) if kind is ListKind.OTO else (stop, target)
+        working = None if kind is ListKind.OCO else floor.order(entry_side, lots, None if is_market else price, **mode)
+        pending: tuple[NewOrder, ...] = (stop, target)
+        if kind is ListKind.OTO:
+            pending = (target,) if ends_in_target else (stop,)
         return floor.venue.place_list(account, NewOrderList(kind=kind, name="", working=working, pending=pending))
 
     return do
@@ -135,7 +146,7 @@ RULES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(rules=RULES, deeds=st.lists(DEEDS, min_size=1, max_size=50))
 def test_books_locks_and_the_public_view_hold_after_everything(
     new_floor: Any, rules: dict[str, Any], deeds: list[Deed]

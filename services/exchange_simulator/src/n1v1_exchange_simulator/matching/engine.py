@@ -269,8 +269,11 @@ class SymbolEngine:
             order.open_lots += self.instrument.step_lots
 
     def _carry_out(self, taker: MatchedOrder, steps: Sequence[Step]) -> None:
-        """What was planned. A maker may have left since, with a list that one of these trades ended."""
+        """What was planned. A maker may have left since, with a list that one of these trades ended; and a leg that
+        meets its own entry cuts it short rather than trade with it."""
         for maker, ticks, planned, is_prevented in steps:
+            if maker is not None and maker.family is not None and maker.family is taker.family:
+                self._cut_entry_short(maker.family)
             if not taker.is_open:
                 return
             if maker is None:

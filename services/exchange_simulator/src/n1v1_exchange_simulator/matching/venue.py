@@ -30,6 +30,7 @@ from n1v1_exchange_simulator.venue import (
     NewOrder,
     NewOrderList,
     OrderList,
+    OrderReport,
     OrderStatus,
     PreventedMatch,
     Refused,
@@ -125,13 +126,11 @@ class MatchingVenue:
         return self._done(engine)
 
     def cancel_list(self, account: str, symbol: str, number: int, *, name: str = "") -> Sequence[Report] | Refused:
-        self._wallets.check_account(account)
-        families = self._families.get(account, ())
-        family = next((each for each in families if (each.symbol, each.orders[0].number) == (symbol, number)), None)
-        if family is None or family.is_done:
+        first = self._known(account, symbol, number)
+        if first is None or first.family is None or first.list_number != number or first.family.is_done:
             return refusals.UNKNOWN_ORDER
         engine = self._engines[symbol]
-        engine.cancel_family(family, name)
+        engine.cancel_family(first.family, name)
         return self._done(engine)
 
     def amend(
@@ -434,9 +433,8 @@ class MatchingVenue:
     def _forget_closed(self, reports: Sequence[Report]) -> None:
         """Closed orders are still known, but no longer looked at for every question about open ones."""
         for report in reports:
-            order = getattr(report, "order", None)
-            if order is not None and not order.is_open:
-                self._open[report.account].pop(order.number, None)
+            if isinstance(report, OrderReport) and not report.order.is_open:
+                self._open[report.account].pop(report.order.number, None)
 
 
 def _refuse_mixed_units(instruments: Iterable[Instrument]) -> None:
