@@ -1,6 +1,6 @@
 """python -m bench"""
 
-from bench import backtest_command, engine, flow, indicators, venue
+from bench import backtest_command, engine, flow, indicators, market_data, venue
 
 flow.main()
 indicators.main()
