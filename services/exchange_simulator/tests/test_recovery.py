@@ -168,9 +168,9 @@ def settings_file(tmp_path: Path) -> Path:
     return path
 
 
-def double_the_fee(settings_file: Path) -> None:
+def change(settings_file: Path, section: str, **values: str) -> None:
     settings = json.loads(settings_file.read_text())
-    settings["exchange"]["fee_rate_bps"] = "20"
+    settings[section] = settings.get(section, {}) | values
     settings_file.write_text(json.dumps(settings))
 
 
@@ -259,6 +259,17 @@ async def test_a_killed_venue_comes_back_with_the_same_trades_balances_and_ids(s
         assert [(trade["id"], trade["orderId"]) for trade in trades] == [(5, 5)]
 
 
+async def test_the_venue_can_live_by_the_time_of_its_market(settings_file: Path) -> None:
+    change(settings_file, "simulator", clock="market")
+    new_year = 1_577_836_800_000
+    async with venue_process(settings_file) as (_, url), aiohttp.ClientSession() as session:
+        for step in (0, 1):
+            await advance_to(url, step)
+            async with session.get(f"{url}/api/v3/time") as response:
+                assert await response.json() == {"serverTime": new_year + step * 4 * 3_600_000}
+        assert await ask("GET", f"{url}/api/v3/openOrders", {"timestamp": new_year + 4 * 3_600_000}) == []
+
+
 async def test_a_venue_asked_to_stop_ends_well(settings_file: Path) -> None:
     async with venue_process(settings_file) as (process, url):
         async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as response:
@@ -276,7 +287,7 @@ async def test_a_journal_of_another_configuration_stops_the_start_with_one_sente
     async with venue_process(settings_file) as (process, _):
         process.terminate()
         await process.wait()
-    double_the_fee(settings_file)
+    change(settings_file, "exchange", fee_rate_bps="20")
     with pytest.raises(AssertionError, match="was written for another configuration"):
         async with venue_process(settings_file):
             pass
