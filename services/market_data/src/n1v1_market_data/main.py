@@ -111,7 +111,7 @@ async def _raw(settings: Settings, parts: VenueParts) -> AsyncIterator[Venue]:
         shared_budget(redis_url, BINANCE, venue=settings.venue) as budget,
     ):
         rest = BinanceRest(session, rest_url, budget)
-        serves_open_bar = not settings.is_simulated
+        serves_open_bar = not settings.is_simulated or settings.simulator.quality != "bars"
         yield BinanceMarket(session, parts, rest=rest, ws_url=ws_url, serves_open_bar=serves_open_bar)
 
 
