@@ -60,7 +60,7 @@ async def venue() -> AsyncIterator[Venue]:
 
     async def serve(request: web.Request) -> web.StreamResponse:
         incoming = IncomingLimit(1_000, [WSMsgType.TEXT])
-        return await conversations.hold(request, echo, incoming=incoming)
+        return await conversations.hold(request, echo, client="somebody", incoming=incoming)
 
     application = web.Application()
     application.add_routes([web.get("/ws", serve), web.get("/ws-api/v3", serve)])
