@@ -61,7 +61,7 @@ def test_the_configuration_for_ccxt_is_python() -> None:
 
 
 def test_the_status_line_says_where_the_market_is() -> None:
-    clock = {"close_ns": 1_577_836_800_000_000_000, "step": 1_000, "total_steps": 1_440, "done": False}
+    clock = {"clock_ns": 1_577_836_800_000_000_000, "step": 1_000, "total_steps": 1_440, "done": False}
     assert status_line(clock) == "2020-01-01 00:00:00 UTC, step 1,000 of 1,440"
     assert status_line(clock | {"done": True, "total_steps": None}).endswith("step 1,000, end of the data")
 

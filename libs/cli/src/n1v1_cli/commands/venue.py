@@ -358,7 +358,7 @@ async def _clock(service: Service) -> Mapping[str, Any] | None:
 
 
 def status_line(clock: Mapping[str, Any]) -> str:
-    moment = datetime.fromtimestamp(clock["close_ns"] / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    moment = datetime.fromtimestamp(clock["clock_ns"] / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
     total = clock.get("total_steps")
     steps = f"step {clock['step']:,}" + (f" of {total:,}" if total else "")
     return f"{moment} UTC, {steps}" + (", end of the data" if clock["done"] else "")
