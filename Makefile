@@ -35,7 +35,7 @@ integration: setup  ## only the tests with real servers, processes and container
 	$(BIN)/pytest -m "servers or stack or containers" $(ARGS)
 
 test-clients: setup  ## clients that are not ours against `n1v1 venue`, in environments of their own (ARGS=cryptofeed)
-	$(BIN)/python tests/clients/run.py $(ARGS)
+	$(BIN)/python -m tests.clients.run $(ARGS)
 
 demo: setup  ## replay BTC and ETH through the whole system (FULL=1: 2016 to 2022)
 	$(BIN)/n1v1 demo $(if $(FULL),--full)

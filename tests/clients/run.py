@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from made_up_depth import write_capture
+from tests.clients.made_up_depth import write_capture
 
 HERE = Path(__file__).parent
 KEY, SECRET = "key-of-the-client-under-test", "secret-of-the-client-under-test"

@@ -50,7 +50,9 @@ async def api() -> AsyncIterator[Api]:
 
     async def serve(request: web.Request) -> web.StreamResponse:
         limit = IncomingLimit(1_000, [WSMsgType.TEXT])
-        return await conversations.hold(request, lambda one: faults.around(one, api.answer), incoming=limit)
+        return await conversations.hold(
+            request, lambda one: faults.around(one, api.answer), client="somebody", incoming=limit
+        )
 
     application = web.Application()
     application.add_routes([web.get("/ws-api/v3", serve)])

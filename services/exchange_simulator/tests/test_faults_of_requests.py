@@ -53,6 +53,7 @@ class Engine:
                 web.get("/api/v3/order", self.order),
                 web.get("/api/v3/openOrders", self.open_orders),
                 web.get("/api/v3/account", self.account),
+                web.get("/readyz", self.account),
             ]
         )
         return application
@@ -150,6 +151,12 @@ async def test_a_load_balancer_says_html(venue: Venue, status: int, when: str, o
         assert response.status == status
         assert response.content_type == "text/html"
     assert venue.engine.seen == orders
+
+
+async def test_what_is_no_part_of_the_venue_never_fails(venue: Venue) -> None:
+    venue.add(kind="maintenance")
+    assert (await venue.ask("GET", "/api/v3/account"))[0] == 503
+    assert (await venue.ask("GET", "/readyz"))[0] == 200
 
 
 async def test_a_ban_names_its_end_and_is_over_then(venue: Venue) -> None:

@@ -28,6 +28,8 @@ from n1v1_exchange_simulator.faults.descriptions import (
 from n1v1_exchange_simulator.faults.queries import LaggingQueries
 from n1v1_exchange_simulator.tcp import reset
 
+VENUE = ("/api/", "/sapi/")
+"""Probes, metrics and the clock of the replay are no part of the venue that clients see: they never fail."""
 LOOK_EVERY_S = 0.05
 """How often a request that hangs looks whether its client has gone."""
 
@@ -47,6 +49,8 @@ class RequestFaults:
                 return await handler(request)
             if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
                 return self._refused_handshake(request) or await handler(request)
+            if not request.path.startswith(VENUE):
+                return await handler(request)
             return await self._answer(request, handler)
 
         return with_faults
