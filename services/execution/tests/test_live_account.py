@@ -21,6 +21,7 @@ from n1v1.events import (
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    OrderUnknown,
 )
 from n1v1.execution.stage import Execution
 from n1v1.ids import SignalId, order_id
@@ -57,6 +58,11 @@ class Simulator:
         self.step += 1
         await self.post("/simulation/v1/advance", {"step": self.step})
 
+    async def fault(self, **described: Any) -> None:
+        url = f"http://127.0.0.1:{self.settings.simulator.admin_port}/admin/v1/faults"
+        async with aiohttp.ClientSession() as session, session.post(url, json=described) as response:
+            assert response.status == 201, await response.text()
+
     async def post(self, path: str, body: Any) -> None:
         async with (
             aiohttp.ClientSession() as session,
@@ -77,6 +83,7 @@ async def simulator(tmp_path: Path) -> AsyncIterator[Simulator]:
         "market.start": "2021-01-01",
         "market.end": "2021-01-10",
         "servers.durability": "process",
+        "simulator.admin_port": claim_port("simulator.admin_port", 0),
     }
     path = tmp_path / "settings.json"
     settings = dump_for_service(load([], {}, []), path, changes)
@@ -389,13 +396,45 @@ async def test_an_entry_that_ends_by_time_is_taken_back_by_us(account: Account) 
     assert len(account.heard_of(OrderCancelled)) == 1
 
 
-async def test_a_stream_that_ends_is_replaced_and_the_account_compared_again(account: Account) -> None:
+@pytest.mark.parametrize("kind", ["abort_connection", "close_connection"])
+async def test_a_stream_that_ends_is_replaced_and_what_it_missed_is_found(
+    account: Account, simulator: Simulator, kind: str
+) -> None:
     async with account.connected():
-        url = account.gateway.client.urls["api"]["ws"]["ws-api"]["spot"]
-        first = account.gateway.client.clients[url]
-        await first.close()
-        await until(lambda: account.gateway.client.clients.get(url) not in (None, first))
+        await account.hear(approved())
+        first = next(iter(account.gateway.client.clients.values()))
+        await simulator.fault(kind=kind, path="/ws-api*", count=1)
+        await until(lambda: next(iter(account.gateway.client.clients.values()), first) is not first)
         await until(lambda: account.handler.is_connected)
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+    assert account.heard_of(BreakerCommand) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "hang_after", "for_s": 1.0},
+        {"kind": "drop_after"},
+        {"kind": "drop_before"},
+        {"kind": "timeout_after"},
+        {"kind": "http_error", "status": 502, "when": "after"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+async def test_an_order_without_an_answer_is_placed_once(
+    account: Account, simulator: Simulator, fault: dict[str, Any]
+) -> None:
+    async with account.connected() as live:
+        await simulator.fault(method="POST", path="/api/v3/order", count=1, **fault)
+        await account.hear(approved())
+        assert len(await account.open_at_venue()) == 1
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await live.reconcile()
+    assert len(account.heard_of(OrderUnknown)) == 1
+    assert [filled.lots for filled in account.heard_of(OrderFilled)] == [LOTS]
+    assert account.heard_of(BreakerCommand) == []
 
 
 async def test_a_silent_stream_is_asked_whether_it_lives(account: Account) -> None:
