@@ -77,6 +77,16 @@ def test_what_recorded_trades_explain_was_not_cancelled(floor: Any) -> None:
     assert order.filled_lots == 1
 
 
+def test_what_our_own_taker_had_was_not_cancelled_either(floor: Any) -> None:
+    floor.snapshot(bids=[(100, 10)])
+    order = floor.place("ann", "BUY", 4, 100)
+    floor.place("bob", "SELL", 4)  # six are left ahead of Ann
+    floor.depth(bids=[(100, 5)])  # the market knows nothing of Bob: half of its ten was cancelled
+    assert floor.print(100, 3) == []
+    floor.print(100, 1)
+    assert order.filled_lots == 1
+
+
 def test_cancels_can_be_ignored(new_floor: Any) -> None:
     floor = new_floor(queue_shrinks_by_cancels=False)
     floor.snapshot(bids=[(100, 10)])
