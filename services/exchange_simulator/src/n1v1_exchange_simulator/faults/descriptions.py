@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from fnmatch import fnmatchcase
 from math import exp
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from n1v1.errors import InvalidData
+from n1v1.errors import InvalidData, nearest
 
 CALL = "CALL"
 """Stands for the HTTP method where the request is one of the WebSocket API; the path is its method's name."""
@@ -488,7 +489,10 @@ def nanoseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000) * 1_000
 
 
-def _complaint(problem: Any) -> str:  # Any: pydantic's ErrorDetails, of which only three keys are read
+def _complaint(problem: Any) -> str:  # Any: pydantic's ErrorDetails, which it does not export with its keys
+    if problem["type"] == "union_tag_invalid":
+        kinds = re.findall(r"\w+", problem["ctx"]["expected_tags"])
+        return f"kind: there is no {problem['ctx']['tag']!r}{nearest(problem['ctx']['tag'], kinds)}"
     where = ".".join(str(part) for part in problem["loc"]) or "fault"
     found = problem["input"]
     shown = "" if isinstance(found, dict) else f" (found {found!r})"
