@@ -69,12 +69,20 @@ def install_streams(
 def _beating(market: MarketPublisher) -> Callable[[web.Application], AsyncIterator[None]]:
     async def context(application: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(_beat(market))
+        task.add_done_callback(_tell_if_broken)
         yield
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
     return context
+
+
+def _tell_if_broken(task: asyncio.Task[None]) -> None:
+    """Streams that fell silent by our mistake must not look like a quiet market."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        context = {"message": "the streams have stopped", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
 
 async def _beat(market: MarketPublisher) -> None:
