@@ -49,8 +49,8 @@ async def venue_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 
 @asynccontextmanager
-async def venue_over(data: Path, quality: str, state: Path) -> AsyncIterator[str]:
-    options = ["--data", str(data), "--quality", quality, "--speed", "10", "--state", str(state)]
+async def venue_over(data: Path, quality: str, state: Path, *more: str) -> AsyncIterator[str]:
+    options = ["--data", str(data), "--quality", quality, "--speed", "10", "--state", str(state), *more]
     ports = ["--port", "0", "--tls-port", "0", "--admin-port", "0"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "n1v1_cli", "venue", *options, *ports, stdout=asyncio.subprocess.DEVNULL
@@ -97,15 +97,17 @@ async def test_trades_books_and_best_prices_come_without_a_gap(venue_url: str, o
     flow = Flow(100_000, on_loss=lambda loss: None)
     silence = Silence({"trades": 30.0, "book": 30.0}, on_disconnected=lambda: None, clock=lambda: 0.0)
     parts = VenueParts((BTC,), "1m", CHANNELS, flow, silence, {})
-    found = await flowing(venue_url, opened, parts)
+    found = await flowing(venue_url, opened, parts, is_enough=has_some_of_everything)
     assert [event for event in found if isinstance(event, MarketDataLost)] == []
     numbers = [int(event.trade_id) for event in found if isinstance(event, TradeSeen)]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     check_books([event for event in found if isinstance(event, BookSnapshot | BookChanged)])
 
 
-async def flowing(url: str, opened: Opened, parts: VenueParts) -> list[Any]:
-    """What comes until there is some of everything."""
+async def flowing(
+    url: str, opened: Opened, parts: VenueParts, *, is_enough: Callable[[Sequence[Any]], bool]
+) -> list[Any]:
+    """What comes until it is enough."""
     found: list[Any] = []
     async with opened(url, parts) as venue:
         running = asyncio.ensure_future(venue.run())
@@ -120,7 +122,45 @@ async def flowing(url: str, opened: Opened, parts: VenueParts) -> list[Any]:
     return found
 
 
-def is_enough(found: Sequence[Any]) -> bool:
+LEAKY = """
+seed = 7
+
+[[faults]]
+kind = "drop_message"
+event = "trade"
+skip = 20
+count = 3
+
+[[faults]]
+kind = "drop_message"
+event = "depthUpdate"
+skip = 5
+count = 1
+"""
+
+
+@pytest.mark.parametrize("opened", [raw, through_ccxt])
+async def test_what_a_venue_swallows_is_reported_and_the_book_begins_anew(tmp_path: Path, opened: Opened) -> None:
+    if not RECORDED.exists():
+        pytest.skip(f"{RECORDED} is not there: nothing is tried on a simulator with a book")
+    faults = tmp_path / "leaky.toml"
+    faults.write_text(LEAKY)
+    flow = Flow(100_000, on_loss=lambda loss: None)
+    silence = Silence({"book": 3.0}, on_disconnected=lambda: None, clock=asyncio.get_running_loop().time)
+    parts = VenueParts((BTC,), "1m", ("bars", "trades", "book"), flow, silence, {})
+
+    def has_both(found: Sequence[Any]) -> bool:
+        lost = [event.channel for event in found if isinstance(event, MarketDataLost)]
+        return {"trades", "book"} <= set(lost) and isinstance(found[-1], BookSnapshot | BookChanged | TradeSeen)
+
+    async with venue_over(RECORDED, "depth", tmp_path / "state", "--faults", str(faults)) as url:
+        found = await flowing(url, opened, parts, is_enough=has_both)
+    losses = [event for event in found if isinstance(event, MarketDataLost)]
+    assert sum(loss.lost or 0 for loss in losses if loss.channel == "trades") >= 3
+    assert {loss.lost for loss in losses if loss.channel == "book"} == {None}
+
+
+def has_some_of_everything(found: Sequence[Any]) -> bool:
     counts = {kind: sum(isinstance(event, kind) for event in found) for kind in (TradeSeen, TickerSeen)}
     books = sum(isinstance(event, BookSnapshot | BookChanged) for event in found)
     return counts[TradeSeen] > 50 and counts[TickerSeen] > 20 and books > 30
@@ -196,7 +236,7 @@ async def test_what_was_archived_of_a_venue_replays_on_another(
 ) -> None:
     flow = Flow(100_000, on_loss=lambda loss: None)
     parts = VenueParts((BTC,), "1m", CHANNELS, flow, Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0), {})
-    found = await flowing(venue_url, raw, parts)
+    found = await flowing(venue_url, raw, parts, is_enough=has_some_of_everything)
     archive = Archive(tmp_path / "archive", [BTC], now_ns=lambda: 0)
     archive.keep(of_one_clock(found))
     await archive.flush()

@@ -203,14 +203,10 @@ class CcxtMarket:
     async def _again(
         self, ask: Callable[[], Awaitable[Any]], take: Callable[[Any], None], channel: str, *, pause_s: float = 0.0
     ) -> None:
-        """Ask and take without end. A book whose sequence breaks is begun anew by the next ask."""
+        """Ask and take without end. A book whose sequence breaks ends the connection: some venues' books never come
+        again on it."""
         while True:
-            try:
-                found = await ask()
-            except ccxt.ChecksumError as error:
-                for symbol in self._names.values():
-                    self._lose(symbol, channel, _why(error))
-                continue
+            found = await ask()
             self._silence.heard(channel)
             take(found)
             if pause_s:
