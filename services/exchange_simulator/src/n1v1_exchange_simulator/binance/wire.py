@@ -1,4 +1,4 @@
-"""From the venue's integers to Binance's JSON and back. Amounts are decimal texts with 8 places, times milliseconds."""
+"""From the venue's integers to Binance's texts and back. Amounts are decimal texts with 8 places."""
 
 from __future__ import annotations
 
@@ -56,10 +56,6 @@ def wire_type(order: NewOrder) -> WireType:
 
 
 _NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
-
-
-def milliseconds(ns: int) -> int:
-    return ns // NANOSECONDS_PER_MS
 
 
 def decimal_text(units: int, places: int) -> str:
@@ -157,33 +153,6 @@ class Texts:
             ZERO,
             "0",
         ]
-
-    def kline_event(self, bar: BarClosed) -> Json:
-        """What <symbol>@kline_<interval> pushes when a bar closes; x says that it is final."""
-        return {
-            "e": "kline",
-            "E": milliseconds(bar.ts_ns),
-            "s": self.wire_symbol,
-            "k": {
-                "t": milliseconds(bar.open_ns),
-                "T": milliseconds(bar.ts_ns) - 1,
-                "s": self.wire_symbol,
-                "i": bar.timeframe,
-                "f": -1,
-                "L": -1,
-                "o": self.price(bar.open),
-                "c": self.price(bar.close),
-                "h": self.price(bar.high),
-                "l": self.price(bar.low),
-                "v": self.quantity(bar.volume),
-                "n": 0,
-                "x": True,
-                "q": self.quote_volume(bar),
-                "V": ZERO,
-                "Q": ZERO,
-                "B": "0",
-            },
-        }
 
     def quote_volume(self, bar: BarClosed) -> str:
         return self.cash(notional(self.instrument, ticks=bar.close, lots=bar.volume))
