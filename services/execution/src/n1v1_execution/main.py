@@ -15,7 +15,7 @@ import structlog
 from n1v1.execution.stage import Execution
 from n1v1.pipeline import execution_hears
 from n1v1_common.instruments import instruments_of
-from n1v1_common.lifecycle import Service, ServiceContext, run_service
+from n1v1_common.lifecycle import CannotStart, Service, ServiceContext, run_service
 from n1v1_common.settings.core import styles_of
 from n1v1_common.settings.model import Settings
 from n1v1_common.stage import StageLoop, TraceContexts
@@ -25,7 +25,7 @@ from n1v1_common.state.rate_budget import BINANCE, shared_budget
 from n1v1_common.storage.journal import Journal
 from n1v1_execution.adapters.ccxt_gateway import CcxtGateway, opened_gateway
 from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
-from n1v1_execution.ports import VenueTrouble
+from n1v1_execution.ports import VenueNotUsable, VenueTrouble
 from n1v1_execution.protection import Protection
 from n1v1_execution.reconciliation import Reconciliation
 
@@ -39,6 +39,7 @@ async def work(context: ServiceContext) -> None:
     rules = styles_of(settings)
     stage = Execution(account=settings.account.id, venue=settings.venue, rules=rules)
     async with (
+        _starting_again_is_no_use(),
         opened_bus(context) as bus,
         opened_schema(context, [MIGRATIONS]) as pool,
         opened_hot_state(context) as state,
@@ -88,6 +89,15 @@ def handler_of(
         protection=None if gateway.takes_protected_entries else Protection(stage=stage, instruments=by_symbol),
         needs_stream=not settings.is_simulated,
     )
+
+
+@asynccontextmanager
+async def _starting_again_is_no_use() -> AsyncIterator[None]:
+    """A venue that cannot be traded on as configured is a matter for whoever configured it."""
+    try:
+        yield
+    except VenueNotUsable as error:
+        raise CannotStart(str(error)) from error
 
 
 async def _after(restored: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
