@@ -177,7 +177,8 @@ def test_what_cannot_be_is_answered_with_what_was_expected(
 def test_a_first_run_waits_for_no_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compiled = Backtester.of("ema_cross", load("coinbase-4h", start="2021-01-01", end="2021-03-01"), engine="scan")
+    dataset = load("coinbase-4h", start="2021-01-01", end="2021-03-01")
+    compiled = Backtester.of("ema_cross", dataset, engine="scan").run()
     words = ["--strategy", "ema_cross", *TWO_MONTHS, "--format", "json", "--results", str(tmp_path / "results")]
     monkeypatch.setenv("N1V1_CACHE_DIR", str(tmp_path / "cache"))
     account_pass.cache_clear()
@@ -188,4 +189,4 @@ def test_a_first_run_waits_for_no_compiler(
     assert "Nothing is compiled yet" in capsys.readouterr().out
     document = json.loads((tmp_path / "results" / "results.json").read_text())
     assert document["run"]["engine"] == "pipeline"
-    assert document["hashes"]["fills"] == compiled.run().hashes["fills"]
+    assert document["hashes"]["fills"] == compiled.hashes["fills"]
