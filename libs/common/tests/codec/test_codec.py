@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from n1v1 import events
 from n1v1.events import (
-    NO_WISH,
     Action,
     BarClosed,
     Bracket,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ApiAccount:
-    """An account with its API key. balances: what it opens with, in units by asset: lots of a base, quanta of a quote."""
+    """An account with its API key. balances: what it opens with, by asset: lots of a base, quanta of a quote."""
 
     name: str
     api_key: str

@@ -232,7 +232,8 @@ class OrderReport:
     """One thing that happened to one order, with its totals just after it.
 
     number: counts every report of the venue from 1, the same after a restart. cancel_name: the client's own id for
-    its cancel. previous_name: what an amended order was called before. balances: the account's assets that may have changed, as they are then.
+    its cancel. previous_name: what an amended order was called before. balances: the account's assets that may have
+    changed, as they are then.
     """
 
     number: int
