@@ -169,6 +169,7 @@ def said_by(client: Client, where: Mapping[str, str], folder: Path) -> Iterator[
     process = subprocess.Popen(
         [python, HERE / "scripts" / f"use_{client.name.replace('-', '_')}.py"],
         env=environment,
+        cwd=folder,  # some of them write logs where they stand
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
