@@ -47,15 +47,21 @@ def bars(count: int, *, start: int = 1) -> list[Outgoing]:
     return [Outgoing("bars.0.BTC", b"bar %d" % i, f"bar:{i}") for i in range(start, start + count)]
 
 
-async def read_and_ack(subscription: Subscription, count: int, within_s: float = 10) -> list[Delivery]:
+async def read(subscription: Subscription, count: int, within_s: float = 10, *, ack: bool = False) -> list[Delivery]:
+    """So many messages, in however many batches they come."""
     seen: list[Delivery] = []
     async with asyncio.timeout(within_s):
         async for batch in subscription:
-            await subscription.ack(batch)
+            if ack:
+                await subscription.ack(batch)
             seen += batch
             if len(seen) >= count:
                 break
     return seen
+
+
+async def read_and_ack(subscription: Subscription, count: int, within_s: float = 10) -> list[Delivery]:
+    return await read(subscription, count, within_s, ack=True)
 
 
 async def answered(bus: NatsBus, durable: str = "reader") -> bool:
@@ -136,8 +142,7 @@ async def test_work_finished_while_disconnected_is_acknowledged_after_the_reconn
     async with opened(own_server) as bus:
         subscription = await bus.consume(READER)
         await bus.publish(bars(3))
-        async with asyncio.timeout(5):
-            batch = await anext(aiter(subscription))
+        batch = await read(subscription, 3)
         await asyncio.to_thread(own_server.kill)
         await eventually(lambda: disconnected(bus))
         await subscription.ack(batch)
