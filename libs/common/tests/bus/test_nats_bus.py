@@ -143,13 +143,33 @@ async def test_work_finished_while_disconnected_is_acknowledged_after_the_reconn
         subscription = await bus.consume(READER)
         await bus.publish(bars(3))
         batch = await read(subscription, 3)
-        await asyncio.to_thread(own_server.kill)
+        await asyncio.to_thread(own_server.stop)
         await eventually(lambda: disconnected(bus))
         await subscription.ack(batch)
         await asyncio.to_thread(own_server.start)
         await eventually(lambda: connected(bus))
         await eventually(lambda: answered(bus))
         assert bus.counters.late_acks == len(batch)
+
+
+async def test_what_a_killed_server_forgot_to_have_delivered_comes_again(own_server: NatsServer) -> None:
+    """A server notes deliveries on disk a moment later; the late acknowledgement of one that it forgot is ignored."""
+    async with opened(own_server) as bus:
+        subscription = await bus.consume(READER)
+        await bus.publish(bars(3))
+        batch = await read(subscription, 3)
+        await asyncio.to_thread(own_server.kill)
+        await eventually(lambda: disconnected(bus))
+        await subscription.ack(batch)
+        await asyncio.to_thread(own_server.start)
+        await eventually(lambda: connected(bus))
+        await bus.publish(bars(1, start=4))
+        again: list[str] = []
+        while "bar:4" not in again:
+            again += [delivery.msg_id for delivery in await read_and_ack(subscription, 1)]
+        await eventually(lambda: answered(bus))
+        assert set(again) <= {"bar:1", "bar:2", "bar:3", "bar:4"}
+        assert len(again) == len(set(again))
 
 
 async def test_draining_while_disconnected_ends_quietly(own_server: NatsServer) -> None:

@@ -61,6 +61,12 @@ class NatsServer:
             self._process.kill()
             self._process.wait()
 
+    def stop(self) -> None:
+        """An orderly end: what it delivered is on disk, which after a kill it may not be."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
     def pause(self) -> None:
         """It hangs: the port is open and nobody answers."""
         self._signal(signal.SIGSTOP)
