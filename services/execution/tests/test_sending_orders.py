@@ -41,7 +41,7 @@ from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.memory import MemoryHotState
 from n1v1_common.telemetry.metrics import Metrics
-from n1v1_execution import handlers
+from n1v1_execution import handlers, patience
 from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
 from n1v1_execution.ports import VenueTrouble
 
@@ -202,7 +202,7 @@ def venue() -> TroubledVenue:
 
 @pytest.fixture
 async def bench(venue: TroubledVenue, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(handlers, "ASK_AGAIN_S", 0.005)
+    monkeypatch.setattr(patience, "ASK_AGAIN_S", 0.005)
     bench = Bench(venue)
     await bench.flags.close("main", version=1)
     return bench

@@ -36,20 +36,18 @@ from n1v1.values import Instrument, TimeInForce
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
+from n1v1_execution.guarding import LOOKUPS_WITHOUT_RESULT, Guarding
 from n1v1_execution.news import reports_of
+from n1v1_execution.patience import pause, until_answered
 from n1v1_execution.ports import OrderGateway, OrderUpdate, VenueTrouble
-from n1v1_execution.protection import Guard, Phase, Protection, Step, ask
+from n1v1_execution.protection import Protection
 from n1v1_execution.reconciliation import Difference, Reconciliation
 from n1v1_execution.rows import fills_effect, orders_effect
 
 log = structlog.get_logger()
 
-ASK_AGAIN_S = 0.2
 LOOK_AT_CLOCK_S = 0.5
 """A quarter of the shortest usual interval between two parts of an order."""
-LOOKUPS_WITHOUT_RESULT = 2
-"""So often in a row, after its time, an order must not be found before it is believed absent."""
-
 Answer = VenueAccepted | VenueRejected | Sequence[VenueAccepted]
 """What a venue says to a request."""
 
@@ -94,13 +92,17 @@ class ExecutionHandler:
         self._touched: dict[OrderId, Order] = {}
         self._reconciliation = reconciliation
         self._protection = protection
+        self._guarding: Guarding | None = None
+        if protection is not None:
+            self._guarding = Guarding(
+                protection=protection, stage=stage, gateway=gateway, books=self, absence_after_s=absence_after_s
+            )
         self._needs_stream = needs_stream
         self._updates: deque[OrderUpdate] = deque()
         self._to_ask: dict[OrderId, Order] = {}
         self._must_reconcile = False
         self._suspicion = ""
         self._market_ns = 0
-        self._sent_s: dict[OrderId, float] = {}
         self.is_connected = False
         self.is_reconciled = False
         """Whether the last comparison with the venue was carried through, whatever it found."""
@@ -139,17 +141,12 @@ class ExecutionHandler:
             if time.monotonic() >= deadline:
                 log.error("the venue does not know an order that it had accepted", order=order.order_id)
                 return ()
-            await asyncio.sleep(ASK_AGAIN_S)  # its queries may lag behind what it does
+            await pause()  # its queries may lag behind what it does
         return reports
 
     async def _ask(self, order: Order) -> Sequence[VenueReport]:
         """What the venue knows of an open order. Asked until it answers: without it the bar time cannot settle."""
-        while True:
-            try:
-                return await self._find(order)
-            except VenueTrouble as error:
-                log.warning("the venue does not answer", order=order.order_id, reason=str(error))
-                await asyncio.sleep(ASK_AGAIN_S)
+        return await until_answered(partial(self._find, order), about=order.order_id)
 
     def _heard(self, reports: Sequence[VenueReport]) -> Outcome:
         for report in reports:
@@ -218,7 +215,7 @@ class ExecutionHandler:
 
     async def _reconcile(self, reconciliation: Reconciliation) -> None:
         try:
-            differences = await reconciliation.run(self._find, self._apply)
+            differences = await reconciliation.run(self._find, self.apply)
         except VenueTrouble as error:
             log.warning("the account could not be compared with the venue's", reason=str(error))
             return
@@ -226,13 +223,25 @@ class ExecutionHandler:
         for difference in differences:
             log.error("the venue differs from our books", kind=difference.kind, what=difference.what)
             self._metrics.counter("execution_reconcile_differences_total", kind=difference.kind).inc()
-        await self._halt(differences)
+        await self.halt(differences)
 
-    async def _apply(self, reports: Sequence[VenueReport]) -> None:
+    async def _find(self, order: Order) -> Sequence[VenueReport]:
+        """What the venue says of an order."""
+        if self._guarding is not None and order.entry_id is not None:
+            return await self._guarding.find(order)
+        return await self._gateway.find(order)
+
+    # --- what is kept while a step is carried out --------------------------------------------------------------------
+
+    async def store(self, changed: Iterable[Order] = ()) -> None:
+        self._touch_listed(changed)
+        await self._commit(Outcome())
+
+    async def apply(self, reports: Sequence[VenueReport]) -> None:
         await self._carry_out(await self._commit(self._heard(reports)))
 
-    async def _halt(self, differences: Sequence[Difference]) -> None:
-        """Nothing new before somebody has looked. Said once; risk opens the breaker of the account."""
+    async def halt(self, differences: Sequence[Difference]) -> None:
+        """Said once; risk opens the breaker of the account."""
         reason = "; ".join(difference.what for difference in differences)
         if not reason or self._suspicion:
             await self._commit(Outcome())
@@ -247,91 +256,6 @@ class ExecutionHandler:
             actor="execution",
         )
         await self._commit(Outcome((command,)))
-
-    # --- protection at venues without our lists ----------------------------------------------------------------------
-
-    async def _find(self, order: Order) -> Sequence[VenueReport]:
-        """What the venue says of an order. A guarded leg is at the venue in generations, or not yet."""
-        if self._protection is None or order.entry_id is None:
-            return await self._gateway.find(order)
-        guard = self._protection.begin(order)
-        if order.state.is_in_doubt:
-            entry = self._stage.order(order.entry_id)
-            found = await self._gateway.find(entry) if entry is not None else ()
-            return self._protection.as_accepted(order, found)
-        if guard.phase is Phase.IDLE:
-            return ()
-        return self._protection.heard(guard, await ask(self._gateway, self._protection.at_venue(guard)))
-
-    async def _protect(self, protection: Protection) -> None:
-        for guard in protection.guards:
-            while (step := protection.next_step(guard)) is not None:
-                match step:
-                    case Step.SEND:
-                        await self._send_protection(protection, guard)
-                    case Step.ASK:
-                        await self._ask_for_protection(protection, guard)
-                    case Step.CANCEL:
-                        await self._cancel_protection(protection, guard)
-                    case Step.CLOSE:
-                        await self._apply(protection.closed(guard))
-        protection.forget_done()
-
-    async def _send_protection(self, protection: Protection, guard: Guard) -> None:
-        request = protection.begin_sending(guard)
-        self._touch_listed(protection.legs(guard))
-        await self._commit(Outcome())
-        self._sent_s[guard.entry_id] = time.monotonic()
-        try:
-            answer = await self._sent(request)
-        except VenueTrouble as error:
-            log.warning("a protection is in doubt", entry=guard.entry_id, reason=str(error))
-            return
-        if not isinstance(answer, VenueRejected):
-            protection.taken(guard)
-            await self._commit(Outcome())
-            return
-        log.warning("a protection was refused", entry=guard.entry_id, reason=answer.reason, code=answer.code)
-        if not protection.refused(guard, answer):
-            await self._halt([Difference("order", f"the position of {guard.entry_id} is unprotected: {answer.reason}")])
-
-    async def _sent(self, request: SubmitOrder | SubmitOrderList) -> Answer:
-        if isinstance(request, SubmitOrderList):
-            return await self._gateway.submit_list(request)
-        return await self._gateway.submit(request)
-
-    async def _ask_for_protection(self, protection: Protection, guard: Guard) -> None:
-        """Until the venue has said whether it has it, or whether it is over."""
-        deadline = self._sent_s.setdefault(guard.entry_id, time.monotonic()) + self._absence_after_s
-        phase, lookups = guard.phase, 0
-        while guard.phase is phase:
-            asked = time.monotonic()
-            orders = protection.at_venue(guard)
-            found = [await self._ask_plainly(order) for order in orders]
-            await self._apply(protection.heard(guard, found))
-            if guard.phase is not phase:
-                break
-            if phase is Phase.CANCELLING:
-                await self._try_to_cancel(orders[0])
-            lookups = lookups + 1 if asked >= deadline and not any(found) else 0
-            if lookups >= LOOKUPS_WITHOUT_RESULT:
-                protection.never_arrived(guard)
-            await asyncio.sleep(ASK_AGAIN_S)
-        self._sent_s.pop(guard.entry_id, None)
-
-    async def _ask_plainly(self, order: Order) -> Sequence[VenueReport]:
-        while True:
-            try:
-                return await self._gateway.find(order)
-            except VenueTrouble as error:
-                log.warning("the venue does not answer", order=order.order_id, reason=str(error))
-                await asyncio.sleep(ASK_AGAIN_S)
-
-    async def _cancel_protection(self, protection: Protection, guard: Guard) -> None:
-        order = protection.begin_cancelling(guard)
-        await self._commit(Outcome())
-        if order is not None:
-            await self._try_to_cancel(order)
 
     async def _try_to_cancel(self, order: Order) -> None:
         try:
@@ -375,8 +299,8 @@ class ExecutionHandler:
         if self._reconciliation is not None:
             await self._keep_in_step()
             await self._carry_out(self._stage.cancels_due)
-        if self._protection is not None:
-            await self._protect(self._protection)
+        if self._guarding is not None:
+            await self._guarding.keep()
 
     async def _carry_out(self, commands: Sequence[VenueCommand]) -> None:
         """What follows from a command comes before the next one: its further attempts, the exit after a cancel."""
@@ -393,18 +317,11 @@ class ExecutionHandler:
             case SubmitOrderList():
                 assert command.working is not None, "execution gives the legs together with their entry"
                 order = self._order_of(command.working.client_order_id)
-                if self._protection is not None:
-                    return await self._submit(order, partial(self._submit_guarded, self._protection, command))
-                return await self._submit(order, partial(self._gateway.submit_list, command))
+                send = self._gateway.submit_list if self._guarding is None else self._guarding.submit
+                return await self._submit(order, partial(send, command))
             case SubmitOrder():
                 order = self._order_of(command.client_order_id)
                 return await self._submit(order, partial(self._gateway.submit, command))
-
-    async def _submit_guarded(self, protection: Protection, orders: SubmitOrderList) -> Answer:
-        assert orders.working is not None
-        protection.begin(self._order_of(orders.working.client_order_id))
-        answer = await self._gateway.submit(orders.working)
-        return answer if isinstance(answer, VenueRejected) else protection.accepted(orders, answer)
 
     async def _submit(self, order: Order, send: Callable[[], Awaitable[Answer]]) -> Sequence[VenueCommand]:
         """Send an order, or an entry with its legs, once. Answers what follows: another attempt if it never arrived."""
@@ -432,7 +349,7 @@ class ExecutionHandler:
         reports = [report for listed in asked for report in await self._ask(listed)]
         commands = await self._commit(self._heard(reports))
         if order.is_to_be_cancelled:
-            await asyncio.sleep(ASK_AGAIN_S)
+            await pause()
         return commands
 
     async def _commit(self, outcome: Outcome) -> Sequence[VenueCommand]:
@@ -492,20 +409,16 @@ class ExecutionHandler:
                 log.warning("an order never reached the venue", order=order.order_id, attempt=order.attempt)
                 self._touch_listed(in_doubt)
                 return [*commands, *await self._commit(self._stage.never_arrived(in_doubt[0].order_id))]
-            await asyncio.sleep(ASK_AGAIN_S)
+            await pause()
         return commands
 
     async def _is_explained_by_a_trade(self, order: Order) -> bool:
         """An order may have been executed and still not be found: lists of a venue lag behind one another."""
-        while self._reconciliation is not None:
-            try:
-                return await self._reconciliation.explains(order)
-            except VenueTrouble as error:
-                log.warning("the venue does not answer", order=order.order_id, reason=str(error))
-                await asyncio.sleep(ASK_AGAIN_S)
-        return False
+        if self._reconciliation is None:
+            return False
+        return await until_answered(partial(self._reconciliation.explains, order), about=order.order_id)
 
-    def _touch_listed(self, orders: Sequence[Order]) -> None:
+    def _touch_listed(self, orders: Iterable[Order]) -> None:
         """Their attempt changes, which no event says."""
         for order in orders:
             self._touch(order.order_id)

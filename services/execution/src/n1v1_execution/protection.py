@@ -31,7 +31,6 @@ from n1v1.execution.orders import Order
 from n1v1.execution.stage import Execution
 from n1v1.ids import OrderId, VenueOrderId
 from n1v1.values import Instrument, OrderType
-from n1v1_execution.ports import OrderGateway
 
 AT_ENTRY = VenueOrderId("with its entry")
 """Of a leg that is not at the venue yet: it comes alive with what its entry fills."""
@@ -261,11 +260,6 @@ class Protection:
     def restore(self, saved: Iterable[Mapping[str, Any]]) -> None:
         guards = [Guard(**{**entry, "phase": Phase(entry["phase"])}) for entry in saved]
         self._guards = {guard.entry_id: guard for guard in guards}
-
-
-async def ask(gateway: OrderGateway, orders: Iterable[Order]) -> list[Sequence[VenueReport]]:
-    """What the venue says of each. Raises VenueTrouble."""
-    return [await gateway.find(order) for order in orders]
 
 
 def _unfinished(guard: Guard) -> Step | None:
