@@ -1,8 +1,8 @@
-"""Importing numba without SciPy, which takes as long to import as numba itself.
+"""Importing numba without SciPy, which takes as long to import as numba itself, and without cffi.
 
 Where SciPy is installed, numba loads scipy.linalg to know whether a BLAS is there. The answer decides how np.convolve
-and np.correlate multiply (through BLAS or in a loop), nothing else: np.dot asks again when it is compiled. Kernels use
-none of them.
+and np.correlate multiply (through BLAS or in a loop), nothing else: np.dot asks again when it is compiled. With cffi,
+functions of a C library can be compiled in. Kernels use none of them; who needs them imports numba first.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from importlib import import_module
 
 
 def import_numba() -> None:
-    """Does nothing that is noticed once SciPy or numba's own array functions are imported."""
-    with _absent("scipy"):
+    """Does nothing that is noticed once SciPy, cffi or numba's own array functions are imported."""
+    with _absent("scipy"), _absent("cffi"):
         import_module("numba.np.arraymath")
 
 

@@ -20,11 +20,13 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 KEPT_FOR_S = 30 * 24 * 3_600
 
 
-def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Iterable[str], folder: Path) -> None:
+def keep_between_processes(
+    dispatcher: Any, sources: Iterable[str], facts: Iterable[str], folder: Path, *, allocates: bool
+) -> None:
     """Load the code of `dispatcher` from `folder` if it is there, and store it once it was compiled.
 
     sources: the files of every function that it is made of. facts: whatever else decides what it does. Without a
-    writable folder it is compiled each time.
+    writable folder it is compiled each time. allocates: whether the code needs numba's runtime, which makes arrays.
     """
     place = folder / "compiled" / _digest(sources, facts)
     try:
@@ -34,7 +36,7 @@ def keep_between_processes(dispatcher: Any, sources: Iterable[str], facts: Itera
         os.utime(place)
     except OSError:
         return
-    dispatcher._cache = _cache_in(place)(dispatcher.py_func)
+    dispatcher._cache = _cache_in(place, allocates)(dispatcher.py_func)
 
 
 def is_kept(dispatcher: Any) -> bool:
@@ -59,7 +61,7 @@ def _digest(sources: Iterable[str], facts: Iterable[str]) -> str:
     return content.hexdigest()[:20]
 
 
-def _cache_in(folder: Path) -> type[FunctionCache]:
+def _cache_in(folder: Path, allocates: bool) -> type[FunctionCache]:
     class Locator(_CacheLocator):
         def __init__(self, py_func: Any, py_file: str) -> None:
             self._line = py_func.__code__.co_firstlineno
@@ -83,4 +85,10 @@ def _cache_in(folder: Path) -> type[FunctionCache]:
     class InFolder(FunctionCache):
         _impl_class = Implementation
 
-    return InFolder
+    class WithoutRuntime(InFolder):
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            """Numba would begin with its runtime and all that it can compile, which compiled code does not ask for."""
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]  # as numba has it
+
+    return InFolder if allocates else WithoutRuntime

@@ -99,7 +99,7 @@ def compiled_driver(
     files = {_code(function).co_filename for function in reached} | {__file__, exact.__file__}
     constants = [text for function in reached for text in _constants(function)]
     facts = [*sorted(set(constants)), *(repr(layout.descr) for layout in layouts)]
-    keep_between_processes(dispatcher, files, facts, cache_folder())
+    keep_between_processes(dispatcher, files, facts, cache_folder(), allocates=allocates)
     return dispatcher
 
 
