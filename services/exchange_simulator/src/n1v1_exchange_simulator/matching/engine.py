@@ -1,7 +1,8 @@
 """What happens to the orders of one symbol: they enter the book, trade, trigger, end.
 
 An order is matched to its end before the next one moves: stops that its trades trigger, and legs that they bring
-alive, wait in a row until then.
+alive, wait in a row until then. `contingencies` says what the orders of a list mean for one another, `recorded` what
+recorded events do to the book.
 """
 
 from __future__ import annotations
@@ -9,22 +10,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from n1v1.rounding import notional, whole_steps
+from n1v1.rounding import notional
 from n1v1.values import Instrument, TimeInForce
 from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, PublicTrade
 from n1v1_exchange_simulator.matching import triggers
-from n1v1_exchange_simulator.matching.book import BookSide, Level
+from n1v1_exchange_simulator.matching.book import BookSide
+from n1v1_exchange_simulator.matching.contingencies import Contingencies
 from n1v1_exchange_simulator.matching.costs import Appetite, Costs
 from n1v1_exchange_simulator.matching.lists import Family
 from n1v1_exchange_simulator.matching.orders import MatchedOrder
 from n1v1_exchange_simulator.matching.planning import Incoming, Plan, Step, plan
 from n1v1_exchange_simulator.matching.publication import Publication
+from n1v1_exchange_simulator.matching.recorded import RecordedMarket
 from n1v1_exchange_simulator.matching.reporting import Reporter
 from n1v1_exchange_simulator.matching.rules import MatchingRules
 from n1v1_exchange_simulator.matching.wallets import MARKET, Wallets
 from n1v1_exchange_simulator.venue import (
     ExpiryReason,
-    ListKind,
     NewOrder,
     OrderStatus,
     PreventedMatch,
@@ -61,9 +63,8 @@ class SymbolEngine:
         self._triggers = triggers.Triggers()
         self._due: deque[MatchedOrder] = deque()
         self._prevented_count = 0
-        self._tape: deque[int] | None = deque(maxlen=rules.tape_trades) if rules.tape_trades else None
-        """Lots of the last recorded trades, while nothing else is known of the market."""
-        self._bids.is_recorded = self._asks.is_recorded = self._tape is None
+        self._recorded = RecordedMarket(self, instrument, self._bids, self._asks, tape_trades=rules.tape_trades)
+        self._lists = Contingencies(self, instrument, wallets, reporter, oco_legs_share=rules.oco_legs_share)
 
     # --- orders ----------------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class SymbolEngine:
         for order in family.orders:
             if order.is_open:
                 self._close(order, OrderStatus.CANCELED, ReportKind.CANCELED, cancel_name=name)
-        self._conclude(family)
+        self._lists.conclude(family)
 
     def expire(self, order: MatchedOrder, expiry: ExpiryReason) -> None:
         self._close(order, OrderStatus.EXPIRED, ReportKind.EXPIRED, expiry=expiry)
@@ -107,7 +108,7 @@ class SymbolEngine:
         order.open_lots = min(order.open_lots, lots - order.filled_lots - order.prevented_lots)
         order.lots = lots
         if order.is_resting:
-            self._trim(order)
+            self.trim(order)
         self.set_aside(order)
         self._reporter.order(self.instrument, order, ReportKind.REPLACED, previous_name=previous_name)
 
@@ -121,7 +122,7 @@ class SymbolEngine:
 
     def set_aside(self, order: MatchedOrder) -> None:
         """Bring the hold in line with what the order, or the dearest leg of its list, may still need."""
-        self._wallets.hold(order.hold, self._needed(order))
+        self._wallets.hold(order.hold, self.needed(order))
 
     def plan_for(self, account: str, order: NewOrder, prevention: SelfTradePrevention, appetite: Appetite) -> Plan:
         incoming = Incoming(account, order.limit_ticks, prevention)
@@ -144,88 +145,16 @@ class SymbolEngine:
 
     def apply(self, event: DepthSnapshot | DepthChange | PublicTrade) -> None:
         if isinstance(event, PublicTrade):
-            self._on_trade(event)
+            self._recorded.on_trade(event)
         else:
-            self._on_depth(event)
+            self._recorded.on_depth(event)
         if self._due:
             self.finish()
 
-    def _on_depth(self, event: DepthSnapshot | DepthChange) -> None:
-        step = self.instrument.step_lots
-        if self._tape is not None:
-            self._forget_tape()
-        for side, levels in ((self._bids, event.bids), (self._asks, event.asks)):
-            whole = [(ticks, lots - lots % step) for ticks, lots in levels]
-            if isinstance(event, DepthSnapshot):
-                side.say_all(whole)
-            else:
-                for ticks, lots in whole:
-                    side.say(ticks, lots)
-        self._uncross(self._bids, self._asks)
-        self._uncross(self._asks, self._bids)
-
-    def _uncross(self, side: BookSide, other: BookSide) -> None:
-        """Recorded orders have come to where ours rest: whoever sent them would have traded with us."""
-        while (own := side.best_own()) is not None and (external := other.best_external()) is not None:
-            order = next(iter(own.queue.values()))
-            if not other.is_within(external.ticks, own.ticks):
-                return
-            lots = min(order.shown_lots, external.external)
-            other.take_recorded(external.ticks, lots)
-            self._trade(None, order, own.ticks, lots)
-
-    def _on_trade(self, event: PublicTrade) -> None:
-        """A recorded taker would have met our orders: those at better prices whole, those at his price by the queue."""
-        left = whole_steps(self.instrument, event.lots)
-        for side in (self._bids, self._asks):
-            while (own := side.best_own()) is not None and _is_printed_through(
-                own.ticks, event.ticks, side is self._bids
-            ):
-                order = next(iter(own.queue.values()))
-                self._trade(None, order, own.ticks, order.shown_lots)
-        side = self._bids if event.is_buyer_maker else self._asks
-        level = side.level(event.ticks)
-        if level is not None:
-            left -= self._meet_queue(level, left)
-        if left:
-            self.public.print_trade(
-                ts_ns=self._reporter.now_ns, ticks=event.ticks, lots=left, is_buyer_maker=event.is_buyer_maker
-            )
-            self._on_price(event.ticks)
-        if self._tape is not None:
-            self._lay_tape(self._tape, event)
-
-    def _lay_tape(self, tape: deque[int], event: PublicTrade) -> None:
-        """Without a recorded book: what was taken stands there again, and the other side a tick away."""
-        tape.append(whole_steps(self.instrument, event.lots))
-        bid = event.ticks if event.is_buyer_maker else event.ticks - 1
-        for side, ticks in ((self._bids, bid), (self._asks, bid + 1)):
-            side.say_all([(ticks, sum(tape))] if ticks > 0 else [])
-        self._uncross(self._bids, self._asks)
-        self._uncross(self._asks, self._bids)
-
-    def _forget_tape(self) -> None:
-        self._tape = None
-        for side in (self._bids, self._asks):
-            side.say_all(())
-            side.is_recorded = True
-
-    def _meet_queue(self, level: Level, lots: int) -> int:
-        """A recorded taker of `lots` at one price. Answers how many of them he had from our orders."""
-        left, filled = lots, 0
-        while left and level.queue:
-            order = next(iter(level.queue.values()))
-            before = min(left, order.ahead_lots)
-            left -= before
-            level.traded += before
-            level.pass_queue(before)
-            taken = min(left, order.shown_lots)
-            if taken:
-                self._trade(None, order, level.ticks, taken)
-                left -= taken
-                filled += taken
-        level.traded += left
-        return filled
+    def print(self, ticks: int, lots: int, *, is_buyer_maker: bool) -> None:
+        """A trade among others."""
+        self.public.print_trade(ts_ns=self._reporter.now_ns, ticks=ticks, lots=lots, is_buyer_maker=is_buyer_maker)
+        self._on_price(ticks)
 
     # --- entering the book -------------------------------------------------------------------------------------
 
@@ -273,17 +202,17 @@ class SymbolEngine:
         meets its own entry cuts it short rather than trade with it."""
         for maker, ticks, planned, is_prevented in steps:
             if maker is not None and maker.family is not None and maker.family is taker.family:
-                self._cut_entry_short(maker.family)
+                self._lists.cut_entry_short(maker.family)
             if not taker.is_open:
                 return
             if maker is None:
                 lots = min(planned, taker.open_lots)
                 self._side(not taker.is_buy).take_recorded(ticks, lots)
-                self._trade(taker, None, ticks, lots)
+                self.trade(taker, None, ticks, lots)
             elif maker.is_resting and is_prevented:
                 self._prevent(taker, maker, ticks)
             elif maker.is_resting:
-                self._trade(taker, maker, ticks, min(planned, maker.shown_lots, taker.open_lots))
+                self.trade(taker, maker, ticks, min(planned, maker.shown_lots, taker.open_lots))
 
     def _rest_or_expire(self, order: MatchedOrder, *, is_dry: bool) -> None:
         request = order.request
@@ -302,12 +231,12 @@ class SymbolEngine:
 
     # --- trades ------------------------------------------------------------------------------------------------
 
-    def _trade(self, taker: MatchedOrder | None, maker: MatchedOrder | None, ticks: int, lots: int) -> None:
+    def trade(self, taker: MatchedOrder | None, maker: MatchedOrder | None, ticks: int, lots: int) -> None:
         """At least one of them is an order of a client; None is a recorded one."""
         assert lots > 0, "a trade of nothing would be made for ever"
         for order in (taker, maker):
             if order is not None and order.family is not None and order.is_leg:
-                self._cut_entry_short(order.family)
+                self._lists.cut_entry_short(order.family)
         known = maker if maker is not None else taker
         assert known is not None, "a trade between recorded orders is not ours"
         is_buyer_maker = known.is_buy == (known is maker)
@@ -325,7 +254,8 @@ class SymbolEngine:
         for order, trade in trades:
             self._reporter.order(self.instrument, order, ReportKind.TRADE, trade=trade)
         for order, _ in trades:
-            self._after_fill(order)
+            if order.family is not None:
+                self._lists.after_fill(order, order.family)
         self._on_price(ticks)
 
     def _exchange(self, buyer: MatchedOrder | None, seller: MatchedOrder | None, lots: int, value: int) -> None:
@@ -349,7 +279,7 @@ class SymbolEngine:
         if order.is_resting:
             self._side(order.is_buy).after_fill(order, ticks, lots)
         if order.family is not None and order.is_leg:
-            self._give_up_siblings(order.family, order, lots)
+            self._lists.give_up_siblings(order, order.family, lots)
         self.set_aside(order)
         trade = Trade(
             number=number,
@@ -418,7 +348,7 @@ class SymbolEngine:
             )
             return
         if order.is_resting:
-            self._trim(order)
+            self.trim(order)
         self.set_aside(order)
         self._reporter.order(self.instrument, order, ReportKind.TRADE_PREVENTION, prevented=match, prevented_lots=lots)
 
@@ -431,13 +361,28 @@ class SymbolEngine:
     def _trigger(self, order: MatchedOrder) -> None:
         """From here on it is a market or a limit order. A leg that triggers ends the others of its list."""
         if order.family is not None and order.is_leg:
-            self._cut_entry_short(order.family)
-            self._end_other_legs(order.family, order)
+            self._lists.cut_entry_short(order.family)
+            self._lists.end_other_legs(order.family, order)
         self._begin_working(order)
         self._reporter.order(self.instrument, order, ReportKind.NEW)
-        self._make_due(order)
+        self.make_due(order)
 
-    def _make_due(self, order: MatchedOrder) -> None:
+    def begin_leg(self, leg: MatchedOrder) -> None:
+        """A leg whose working order has filled."""
+        leg.status = OrderStatus.NEW
+        last = self.public.last_ticks
+        if leg.is_stop:
+            self._triggers.add(leg, last)
+            self._reporter.order(self.instrument, leg, ReportKind.NEW)
+            if triggers.is_reached(leg.request, leg.request.stop_ticks, last):
+                self._triggers.remove(leg)
+                self._trigger(leg)
+            return
+        self._begin_working(leg)
+        self._reporter.order(self.instrument, leg, ReportKind.NEW)
+        self.make_due(leg)
+
+    def make_due(self, order: MatchedOrder) -> None:
         if not order.is_due:
             order.is_due = True
             self._due.append(order)
@@ -472,118 +417,11 @@ class SymbolEngine:
             prevented_lots=prevented_lots,
         )
         if order.family is not None:
-            self._after_end(order.family, order)
-
-    # --- lists -------------------------------------------------------------------------------------------------
-
-    def _after_fill(self, order: MatchedOrder) -> None:
-        family = order.family
-        if family is None:
-            return
-        if order is family.working:
-            self._bring_alive(family)
-        elif order.status is OrderStatus.FILLED or not self._legs_share(family):
-            self._end_other_legs(family, order)
-        self._conclude(family)
-
-    def _give_up_siblings(self, family: Family, order: MatchedOrder, lots: int) -> None:
-        """What one leg fills the others cannot."""
-        goes_on = order.status is not OrderStatus.FILLED and self._legs_share(family)
-        for leg in family.open_legs(besides=order):
-            leg.open_lots = max(0, leg.open_lots - lots)
-            if leg.is_resting:
-                self._trim(leg)
-            if goes_on:
-                leg.lots -= lots
-
-    def _after_end(self, family: Family, order: MatchedOrder) -> None:
-        """An order of a list has ended with a remainder."""
-        if not family.is_ending:
-            if order.is_leg:
-                self._cut_entry_short(family)
-                self._end_other_legs(family, order)
-            elif not order.filled_lots:
-                family.is_ending = True
-                for leg in family.open_legs():
-                    self.expire(leg, ExpiryReason.OTO_PHASE_ONE_EXPIRED)
-            else:
-                for leg in family.open_legs():
-                    leg.lots = leg.filled_lots + leg.prevented_lots + leg.open_lots
-        self._conclude(family)
-
-    def _end_other_legs(self, family: Family, order: MatchedOrder) -> None:
-        family.is_ending = True
-        for leg in family.open_legs(besides=order):
-            self.expire(leg, ExpiryReason.OCO_TRIGGER)
-
-    def _cut_entry_short(self, family: Family) -> None:
-        """A position that is being closed is not built up any further."""
-        if family.working is not None and family.working.is_open:
-            self.expire(family.working, ExpiryReason.EXCHANGE_CANCELED)
-
-    def _bring_alive(self, family: Family) -> None:
-        """The working order has filled: its legs live, for as much as it has filled."""
-        legs = list(family.open_legs())
-        for leg in legs:
-            leg.open_lots = family.alive_lots(leg)
-        if not legs or not self._fund(family, legs):
-            return
-        for leg in legs:
-            if leg.status is OrderStatus.PENDING_NEW:
-                self._begin_leg(leg)
-            elif leg.is_open and not leg.waits_for_stop:
-                self._make_due(leg)
-
-    def _fund(self, family: Family, legs: Sequence[MatchedOrder]) -> bool:
-        """Set aside what the legs need. What is received for a purchase may be less than was bought: legs that only
-        reduce are cut to it, others end."""
-        hold = family.hold
-        available = self._wallets.free(hold.account, hold.asset) + hold.amount
-        needed = self._needed(legs[0])
-        if needed > available and all(leg.request.reduces_only and not leg.is_buy for leg in legs):
-            self._cut_legs(family, legs, whole_steps(self.instrument, available))
-            needed = self._needed(legs[0])
-        if needed > available or not legs[0].open_lots:
-            family.is_ending = True
-            for leg in legs:
-                self.expire(leg, ExpiryReason.EXCHANGE_CANCELED)
-            self._cut_entry_short(family)
-            return False
-        self._wallets.hold(hold, needed)
-        return True
-
-    def _cut_legs(self, family: Family, legs: Sequence[MatchedOrder], lots: int) -> None:
-        is_final = family.working is None or not family.working.is_open
-        for leg in legs:
-            leg.open_lots = min(leg.open_lots, lots)
-            if is_final:
-                leg.lots = leg.open_lots
-
-    def _begin_leg(self, leg: MatchedOrder) -> None:
-        leg.status = OrderStatus.NEW
-        last = self.public.last_ticks
-        if leg.is_stop:
-            self._triggers.add(leg, last)
-            self._reporter.order(self.instrument, leg, ReportKind.NEW)
-            if triggers.is_reached(leg.request, leg.request.stop_ticks, last):
-                self._triggers.remove(leg)
-                self._trigger(leg)
-            return
-        self._begin_working(leg)
-        self._reporter.order(self.instrument, leg, ReportKind.NEW)
-        self._make_due(leg)
-
-    def _conclude(self, family: Family) -> None:
-        if not family.is_told and family.is_done:
-            family.is_told = True
-            self._reporter.family(family)
-
-    def _legs_share(self, family: Family) -> bool:
-        return family.kind is not ListKind.OCO or self._rules.oco_legs_share
+            self._lists.after_end(order, order.family)
 
     # --- small words -------------------------------------------------------------------------------------------
 
-    def _needed(self, order: MatchedOrder) -> int:
+    def needed(self, order: MatchedOrder) -> int:
         if not order.is_leg:
             return self.costs.set_aside(order)
         assert order.family is not None, "a leg has a family"
@@ -595,7 +433,7 @@ class SymbolEngine:
     def _opposite(self, is_buy: bool) -> BookSide:
         return self._asks if is_buy else self._bids
 
-    def _trim(self, order: MatchedOrder) -> None:
+    def trim(self, order: MatchedOrder) -> None:
         self._side(order.is_buy).trim(order, _limit(order))
 
     def _most_lots(self) -> int:
@@ -605,10 +443,6 @@ class SymbolEngine:
 def _limit(order: MatchedOrder) -> int:
     assert order.limit_ticks is not None, "only orders with a limit rest"
     return order.limit_ticks
-
-
-def _is_printed_through(own_ticks: int, ticks: int, is_bid: bool) -> bool:
-    return ticks < own_ticks if is_bid else ticks > own_ticks
 
 
 def _skips(taker: MatchedOrder, step: Step) -> bool:
