@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from n1v1.values import Instrument
 from n1v1_exchange_simulator.market_events import MarketEvent
@@ -14,8 +14,15 @@ from n1v1_exchange_simulator.venue import Report
 class OrderBookVenue(MatchingVenue):
     """`ReplayedVenue` over trades and depth."""
 
-    def __init__(self, instruments: Iterable[Instrument], rules: MatchingRules, *, start_ns: int = 0) -> None:
-        super().__init__(instruments, rules, start_ns=start_ns)
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        rules: MatchingRules,
+        *,
+        by_symbol: Mapping[str, MatchingRules] | None = None,
+        start_ns: int = 0,
+    ) -> None:
+        super().__init__(instruments, rules, by_symbol=by_symbol, start_ns=start_ns)
         self._public: list[MarketEvent] = []
         self.listeners.append(self)
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from n1v1.simulation.rules import SlippageModel
 from n1v1.values import OrderType, TimeInForce
 from n1v1_exchange_simulator.market_events import DepthChange, PublicTrade
 from n1v1_exchange_simulator.matching import Commission, FeeToken
@@ -133,6 +134,12 @@ DEEDS = st.one_of(
         st.booleans(),
     ),
     st.builds(lambda ts_ns: lambda floor: floor.venue.pass_time(ts_ns), st.integers(1, 120)),
+    st.builds(lambda is_open: lambda floor: floor.venue.set_trading("COIN-USD", is_open=is_open), st.booleans()),
+    st.builds(
+        lambda maker, taker: lambda floor: floor.venue.set_fees("COIN-USD", maker_ppb=maker, taker_ppb=taker),
+        st.sampled_from([0, 40_000_000]),
+        st.sampled_from([0, 60_000_000]),
+    ),
 )
 RULES = st.sampled_from(
     [
@@ -142,6 +149,12 @@ RULES = st.sampled_from(
         {"taker_fee_ppb": 20_000_000, "fee_token": FeeToken(asset="TOK", price_quanta=7, discount_ppb=0)},
         {"oco_legs_share": True, "queue_shrinks_by_cancels": False},
         {"tape_trades": 3},
+        {"min_fee": 9, "commission": Commission.QUOTE},
+        {"min_fee": 150, "taker_fee_ppb": 20_000_000},
+        {"impact_model": SlippageModel.SQUARE_ROOT, "impact_ppb": 30_000_000},
+        {"participation_ppb": 200_000_000, "tape_trades": 3},
+        {"participation_ppb": 100_000_000, "impact_model": SlippageModel.LINEAR, "impact_ppb": 30_000_000},
+        {"latency_ns": 7, "participation_ppb": 500_000_000},
     ]
 )
 
@@ -222,7 +235,7 @@ def check_public(floor: Any) -> None:
     assert seen == (dict(bids), dict(asks))
     assert list(bids) == sorted(bids, reverse=True)
     assert list(asks) == sorted(asks)
-    if bids and asks:
+    if bids and asks and floor.venue.is_open("COIN-USD"):
         assert bids[0][0] < asks[0][0]
     assert floor.venue.book("COIN-USD", 1).last_id == last_id
 

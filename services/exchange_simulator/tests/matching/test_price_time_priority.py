@@ -179,9 +179,9 @@ def test_an_order_by_date_expires_at_its_moment_and_frees_what_it_held(floor: An
 
 def test_a_closed_market_takes_no_orders_and_lets_go_those_it_has(floor: Any) -> None:
     order = floor.place("ann", "BUY", 5, 100)
-    floor.venue.close_market("COIN-USD")
+    floor.venue.set_trading("COIN-USD", is_open=False)
     assert floor.refused("ann", "BUY", 5, 100) == (-1013, "Market is closed.")
     floor.venue.cancel("ann", "COIN-USD", order.number)
     assert order.status is OrderStatus.CANCELED
-    floor.venue.open_market("COIN-USD")
+    floor.venue.set_trading("COIN-USD", is_open=True)
     assert floor.place("ann", "BUY", 5, 100).is_open

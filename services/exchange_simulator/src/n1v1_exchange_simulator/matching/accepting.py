@@ -10,14 +10,12 @@ from n1v1_exchange_simulator.matching import refusals, triggers
 from n1v1_exchange_simulator.matching.engine import SymbolEngine
 from n1v1_exchange_simulator.matching.orders import STOPS
 from n1v1_exchange_simulator.matching.planning import Plan
-from n1v1_exchange_simulator.matching.rules import MatchingRules
 from n1v1_exchange_simulator.matching.wallets import Wallets
 from n1v1_exchange_simulator.venue import NewOrder, NewOrderList, Refused
 
 
 class Acceptance:
-    def __init__(self, rules: MatchingRules, wallets: Wallets) -> None:
-        self._rules = rules
+    def __init__(self, wallets: Wallets) -> None:
         self._wallets = wallets
 
     def form(self, engine: SymbolEngine, order: NewOrder) -> Refused | None:
@@ -25,7 +23,7 @@ class Acceptance:
         if not engine.is_open:
             return refusals.MARKET_IS_CLOSED
         named = order.self_trade_prevention
-        if named is not None and named not in self._rules.allowed_preventions:
+        if named is not None and named not in engine.rules.allowed_preventions:
             return refusals.PREVENTION_NOT_ALLOWED
         return refusals.malformed(order, engine.instrument)
 
@@ -77,7 +75,7 @@ class Acceptance:
         return refusals.INSUFFICIENT_BALANCE if needed > free else None
 
     def _sweep(self, engine: SymbolEngine, account: str, order: NewOrder) -> Plan:
-        prevention = order.self_trade_prevention or self._rules.self_trade_prevention
+        prevention = order.self_trade_prevention or engine.rules.self_trade_prevention
         return engine.plan_for(account, order, prevention, engine.appetite_of(order, cash=None))
 
     def _free(self, engine: SymbolEngine, account: str, order: NewOrder) -> int:

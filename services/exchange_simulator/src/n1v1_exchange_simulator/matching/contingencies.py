@@ -1,4 +1,4 @@
-"""What the orders of a list mean for one another: a leg that fills ends the other, a working order brings legs alive."""
+"""What the orders of a list mean for one another: one that fills ends the other, or brings others alive."""
 
 from __future__ import annotations
 

@@ -16,19 +16,25 @@ class Costs:
     def __init__(self, instrument: Instrument, rules: MatchingRules) -> None:
         self._instrument = instrument
         self._rules = rules
-        is_quote = rules.commission is Commission.QUOTE
-        self.buyers_taker_ppb = rules.taker_fee_ppb if is_quote else 0
+        self._is_quote = rules.commission is Commission.QUOTE
+        self.change_rates(maker_ppb=rules.maker_fee_ppb, taker_ppb=rules.taker_fee_ppb)
+
+    def change_rates(self, *, maker_ppb: int, taker_ppb: int) -> None:
+        self.maker_ppb = maker_ppb
+        self.taker_ppb = taker_ppb
+        self.buyers_taker_ppb = taker_ppb if self._is_quote else 0
         """What a taker pays in the quote on top of what he buys."""
-        self._buyers_dearest_ppb = max(rules.maker_fee_ppb, rules.taker_fee_ppb) if is_quote else 0
+        self._buyers_dearest_ppb = max(maker_ppb, taker_ppb) if self._is_quote else 0
 
     def purchase(self, ticks: int, lots: int) -> int:
-        """What is set aside to buy `lots`: rounding down each fee, never more is asked for when it fills in parts."""
+        """What is set aside to buy `lots`: rounding down each fee, never more is asked for when it fills in parts, but
+        for the least fee, which each of them pays."""
         value = notional(self._instrument, ticks, lots)
-        return value + share(value, self._buyers_dearest_ppb)
+        return value + self._buyers_fee(value, self._buyers_dearest_ppb)
 
     def taken(self, value: int) -> int:
         """What a taker pays in the quote for a purchase of that value."""
-        return value + share(value, self.buyers_taker_ppb)
+        return value + self._buyers_fee(value, self.buyers_taker_ppb)
 
     def set_aside(self, order: MatchedOrder) -> int:
         """Lots for a seller, quanta for a buyer. A stop without a limit is reckoned at its stop; once it has become a
@@ -44,18 +50,22 @@ class Costs:
 
     def commission(self, *, is_buy: bool, is_maker: bool, lots: int, value: int) -> tuple[int, str]:
         """(amount, asset), before a fee token is looked at."""
-        rate = self._rules.maker_fee_ppb if is_maker else self._rules.taker_fee_ppb
-        if is_buy and self._rules.commission is Commission.RECEIVED:
-            return share(lots, rate), self._instrument.base
-        return share(value, rate), self._instrument.quote
+        rate = self.maker_ppb if is_maker else self.taker_ppb
+        least = min(self._rules.min_fee, value)
+        if is_buy and not self._is_quote:
+            return max(share(lots, rate), mul_div(least, lots, value) if least else 0), self._instrument.base
+        return max(share(value, rate), least), self._instrument.quote
 
     def token_commission(self, *, is_maker: bool, value: int) -> int:
         """What the same costs in the fee token."""
         token = self._rules.fee_token
         assert token is not None, "asked only where the rules have one"
-        rate = self._rules.maker_fee_ppb if is_maker else self._rules.taker_fee_ppb
-        quanta = mul_div(value, rate * (PPB - token.discount_ppb), PPB * PPB)
+        rate = self.maker_ppb if is_maker else self.taker_ppb
+        quanta = max(mul_div(value, rate * (PPB - token.discount_ppb), PPB * PPB), min(self._rules.min_fee, value))
         return mul_div(quanta, TOKEN_UNITS, token.price_quanta)
+
+    def _buyers_fee(self, value: int, rate_ppb: int) -> int:
+        return max(share(value, rate_ppb), min(self._rules.min_fee, value)) if self._is_quote else 0
 
 
 class Appetite:

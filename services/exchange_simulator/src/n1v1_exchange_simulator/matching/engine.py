@@ -8,7 +8,7 @@ recorded events do to the book.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from n1v1.rounding import notional
 from n1v1.values import Instrument, TimeInForce
@@ -19,7 +19,8 @@ from n1v1_exchange_simulator.matching.contingencies import Contingencies
 from n1v1_exchange_simulator.matching.costs import Appetite, Costs
 from n1v1_exchange_simulator.matching.lists import Family
 from n1v1_exchange_simulator.matching.orders import MatchedOrder
-from n1v1_exchange_simulator.matching.planning import Incoming, Plan, Step, plan
+from n1v1_exchange_simulator.matching.participation import Impact, Participation, TradedVolume
+from n1v1_exchange_simulator.matching.planning import AS_SHOWN, Incoming, Plan, Step, Terms, plan
 from n1v1_exchange_simulator.matching.publication import Publication
 from n1v1_exchange_simulator.matching.recorded import RecordedMarket
 from n1v1_exchange_simulator.matching.reporting import Reporter
@@ -40,15 +41,16 @@ ENDS_MAKER = frozenset({SelfTradePrevention.EXPIRE_MAKER, SelfTradePrevention.EX
 
 
 class SymbolEngine:
-    """trades, prevented: by account, oldest first."""
+    """trades, prevented: by account, oldest first. is_open: while it is not, nothing trades here."""
 
     def __init__(self, instrument: Instrument, rules: MatchingRules, wallets: Wallets, reporter: Reporter) -> None:
         self.instrument = instrument
+        self.rules = rules
         self.is_open = True
         self.costs = Costs(instrument, rules)
+        self._has_new_fees = False
         self.trades: dict[str, list[Trade]] = {}
         self.prevented: dict[str, list[PreventedMatch]] = {}
-        self._rules = rules
         self._wallets = wallets
         self._reporter = reporter
         self._bids, self._asks = (
@@ -62,8 +64,21 @@ class SymbolEngine:
         self.public = Publication(instrument.symbol, self._bids, self._asks, trades_kept=rules.trades_kept)
         self._triggers = triggers.Triggers()
         self._due: deque[MatchedOrder] = deque()
+        self._waiting: dict[int, MatchedOrder] = {}
+        """Orders that may not trade now, for want of volume or because the market is closed."""
         self._prevented_count = 0
-        self._recorded = RecordedMarket(self, instrument, self._bids, self._asks, tape_trades=rules.tape_trades)
+        volume = TradedVolume()
+        self._impact = Impact(rules.impact_model, rules.impact_ppb, volume)
+        self._participation = Participation(rules.participation_ppb, volume, instrument.step_lots)
+        self._recorded = RecordedMarket(
+            self,
+            instrument,
+            self._bids,
+            self._asks,
+            volume=volume,
+            participation=self._participation,
+            tape_trades=rules.tape_trades,
+        )
         self._lists = Contingencies(self, instrument, wallets, reporter, oco_legs_share=rules.oco_legs_share)
 
     # --- orders ----------------------------------------------------------------------------------------------
@@ -78,6 +93,23 @@ class SymbolEngine:
         self.set_aside(order)
         self._begin_working(order)
         self._reporter.order(self.instrument, order, ReportKind.NEW)
+        self._enter(order)
+
+    def send(self, order: MatchedOrder) -> None:
+        """An accepted order is on its way here; `arrive` is when it is there."""
+        self.set_aside(order)
+        self._reporter.order(self.instrument, order, ReportKind.NEW)
+
+    def arrive(self, order: MatchedOrder) -> None:
+        if not order.is_open:
+            return
+        if order.is_stop:
+            self._triggers.add(order, self.public.last_ticks)
+            if triggers.is_reached(order.request, order.stop_ticks, self.public.last_ticks):
+                self._triggers.remove(order)
+                self._trigger(order)
+            return
+        self._begin_working(order)
         self._enter(order)
 
     def say_pending(self, order: MatchedOrder) -> None:
@@ -120,13 +152,33 @@ class SymbolEngine:
             if order.is_open and order.open_lots:
                 self._enter(order)
 
+    def change_fees(self, orders: Iterable[MatchedOrder], *, maker_ppb: int, taker_ppb: int) -> None:
+        """From here on. orders: open ones, for which as much is set aside as they may need now, or what is there."""
+        self.costs.change_rates(maker_ppb=maker_ppb, taker_ppb=taker_ppb)
+        self._has_new_fees = True
+        for order in orders:
+            self.set_aside(order)
+
     def set_aside(self, order: MatchedOrder) -> None:
         """Bring the hold in line with what the order, or the dearest leg of its list, may still need."""
         self._wallets.hold(order.hold, self.needed(order))
 
     def plan_for(self, account: str, order: NewOrder, prevention: SelfTradePrevention, appetite: Appetite) -> Plan:
         incoming = Incoming(account, order.limit_ticks, prevention)
-        return plan(self._opposite(order.side.sign > 0), incoming, appetite, self.instrument)
+        return plan(self._opposite(order.side.sign > 0), incoming, appetite, self.instrument, self._terms(order))
+
+    def _terms(self, order: NewOrder) -> Terms:
+        if not self._impact.is_felt and not self._participation.is_capped:
+            return AS_SHOWN
+        now_ns, is_buy, limit_ticks = self._reporter.now_ns, order.side.sign > 0, order.limit_ticks
+
+        def paid_ticks(ticks: int, lots: int) -> int:
+            return self._impact.paid_ticks(ticks, is_buy=is_buy, lots=lots, limit_ticks=limit_ticks, ts_ns=now_ns)
+
+        return Terms(
+            self._participation.left(now_ns) if self._participation.is_capped else None,
+            paid_ticks if self._impact.is_felt else None,
+        )
 
     def appetite_of(self, order: NewOrder, *, cash: int | None) -> Appetite:
         """cash: what a buyer at any price can pay, with the fee; None where it need not be looked at."""
@@ -144,12 +196,36 @@ class SymbolEngine:
     # --- what the market did -----------------------------------------------------------------------------------
 
     def apply(self, event: DepthSnapshot | DepthChange | PublicTrade) -> None:
-        if isinstance(event, PublicTrade):
+        """While the market is closed the recorded book goes on, and recorded trades do not happen."""
+        if not isinstance(event, PublicTrade):
+            self._recorded.on_depth(event, is_open=self.is_open)
+        elif self.is_open:
             self._recorded.on_trade(event)
-        else:
-            self._recorded.on_depth(event)
+            self._try_again()
         if self._due:
             self.finish()
+
+    def open(self) -> None:
+        """Trading begins again, with whoever waited and with the recorded book as it is now."""
+        if not self.is_open:
+            self.is_open = True
+            self._recorded.uncross()
+            self._try_again()
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def wait(self, order: MatchedOrder) -> None:
+        """Out of the book until it may trade."""
+        if order.is_resting:
+            self._side(order.is_buy).remove(order, _limit(order))
+        self._waiting[order.number] = order
+
+    def _try_again(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            for order in waiting.values():
+                self.make_due(order)
 
     def print(self, ticks: int, lots: int, *, is_buyer_maker: bool) -> None:
         """A trade among others."""
@@ -161,6 +237,9 @@ class SymbolEngine:
     def _enter(self, order: MatchedOrder) -> None:
         if order.is_resting:  # a leg that has grown
             self._side(order.is_buy).remove(order, _limit(order))
+        if not self.is_open:
+            self.wait(order)
+            return
         if order.request.is_post_only and self.would_take(order.request):
             self.expire(order, ExpiryReason.EXCHANGE_CANCELED)
             return
@@ -177,7 +256,7 @@ class SymbolEngine:
                 break
             met = self._plan(order)
         if order.is_open:
-            self._rest_or_expire(order, is_dry=met.is_dry)
+            self._rest_or_expire(order, met)
 
     def _plan(self, order: MatchedOrder) -> Plan:
         return self.plan_for(order.account, order.request, order.self_trade_prevention, self._appetite(order))
@@ -200,24 +279,27 @@ class SymbolEngine:
     def _carry_out(self, taker: MatchedOrder, steps: Sequence[Step]) -> None:
         """What was planned. A maker may have left since, with a list that one of these trades ended; and a leg that
         meets its own entry cuts it short rather than trade with it."""
-        for maker, ticks, planned, is_prevented in steps:
+        for maker, ticks, planned, is_prevented, level_ticks in steps:
             if maker is not None and maker.family is not None and maker.family is taker.family:
                 self._lists.cut_entry_short(maker.family)
             if not taker.is_open:
                 return
             if maker is None:
                 lots = min(planned, taker.open_lots)
-                self._side(not taker.is_buy).take_recorded(ticks, lots)
+                self._side(not taker.is_buy).take_recorded(level_ticks, lots)
                 self.trade(taker, None, ticks, lots)
             elif maker.is_resting and is_prevented:
                 self._prevent(taker, maker, ticks)
             elif maker.is_resting:
                 self.trade(taker, maker, ticks, min(planned, maker.shown_lots, taker.open_lots))
 
-    def _rest_or_expire(self, order: MatchedOrder, *, is_dry: bool) -> None:
+    def _rest_or_expire(self, order: MatchedOrder, met: Plan) -> None:
         request = order.request
-        if order.limit_ticks is None:
-            self.expire(order, ExpiryReason.INSUFFICIENT_LIQUIDITY if is_dry else ExpiryReason.EXCHANGE_CANCELED)
+        is_patient = request.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK) and not request.spend_quanta
+        if met.is_capped and is_patient:
+            self.wait(order)
+        elif order.limit_ticks is None:
+            self.expire(order, ExpiryReason.INSUFFICIENT_LIQUIDITY if met.is_dry else ExpiryReason.EXCHANGE_CANCELED)
         elif request.time_in_force is TimeInForce.IOC:
             self.expire(order, ExpiryReason.UNFILLED_IOC_QUANTITY_EXPIRED)
         elif request.time_in_force is TimeInForce.FOK:
@@ -239,6 +321,8 @@ class SymbolEngine:
                 self._lists.cut_entry_short(order.family)
         known = maker if maker is not None else taker
         assert known is not None, "a trade between recorded orders is not ours"
+        if self._participation.is_capped and (taker is None or maker is None):
+            self._participation.use(self._reporter.now_ns, lots)
         is_buyer_maker = known.is_buy == (known is maker)
         value = notional(self.instrument, ticks, lots)
         number = self.public.print_trade(
@@ -301,11 +385,13 @@ class SymbolEngine:
 
     def _charge(self, order: MatchedOrder, *, lots: int, value: int, is_maker: bool) -> tuple[int, str]:
         commission, asset = self.costs.commission(is_buy=order.is_buy, is_maker=is_maker, lots=lots, value=value)
-        token = self._rules.fee_token
+        token = self.rules.fee_token
         if token is not None:
             in_token = self.costs.token_commission(is_maker=is_maker, value=value)
             if self._wallets.free(order.account, token.asset) >= in_token:
                 commission, asset = in_token, token.asset
+        if self.rules.min_fee or self._has_new_fees:  # what was set aside may not be enough for it
+            commission = min(commission, self._wallets.free(order.account, asset))
         self._wallets.charge(order.account, asset, commission)
         return commission, asset
 
@@ -404,6 +490,7 @@ class SymbolEngine:
         if order.is_resting:
             self._side(order.is_buy).remove(order, _limit(order))
         self._triggers.remove(order)
+        self._waiting.pop(order.number, None)
         order.status = status
         order.open_lots = 0
         self.set_aside(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,32 +22,54 @@ class Incoming(NamedTuple):
 
 
 class Step(NamedTuple):
-    """maker: None for recorded lots. is_prevented: instead of a trade, self-trade prevention of so many lots."""
+    """maker: None for recorded lots. ticks: what is paid. is_prevented: instead of a trade, self-trade prevention of
+    so many lots. level_ticks: where they stand in the book, which is not what is paid where a taker feels his impact.
+    """
 
     maker: MatchedOrder | None
     ticks: int
     lots: int
     is_prevented: bool
+    level_ticks: int
+
+
+class Terms(NamedTuple):
+    """Of trades with recorded lots. most_lots: in all; None: no cap. paid_ticks: what is paid at a level, given its
+    price and how much is wanted; None: its price."""
+
+    most_lots: int | None = None
+    paid_ticks: Callable[[int, int], int] | None = None
+
+
+AS_SHOWN = Terms()
 
 
 @dataclass(slots=True)
 class Plan:
-    """lots, value: of its trades. is_dry: there is nothing more to be had within the limit."""
+    """lots, value: of its trades. is_dry: there is nothing more to be had within the limit. is_capped: there would
+    have been more recorded lots than it may have."""
 
     steps: list[Step] = field(default_factory=list)
     lots: int = 0
     value: int = 0
     is_dry: bool = False
+    is_capped: bool = False
 
 
-def plan(side: BookSide, incoming: Incoming, appetite: Appetite, instrument: Instrument) -> Plan:
+def plan(
+    side: BookSide, incoming: Incoming, appetite: Appetite, instrument: Instrument, terms: Terms = AS_SHOWN
+) -> Plan:
     """What `incoming` would take from `side`: best price first, at a price by time. Only `appetite` is changed."""
-    return _Planner(side, incoming, appetite, instrument).plan
+    return _Planner(side, incoming, appetite, instrument, terms).plan
 
 
 class _Planner:
-    def __init__(self, side: BookSide, incoming: Incoming, appetite: Appetite, instrument: Instrument) -> None:
+    def __init__(
+        self, side: BookSide, incoming: Incoming, appetite: Appetite, instrument: Instrument, terms: Terms
+    ) -> None:
         self.plan = Plan()
+        self._recorded_left, self._paid_ticks = terms
+        self._wanted: int | None = None
         self._incoming = incoming
         self._appetite = appetite
         self._instrument = instrument
@@ -62,7 +85,7 @@ class _Planner:
 
     def _is_hungry(self, ticks: int) -> bool:
         """Whether it would take more at a price, if there were more."""
-        self.plan.is_dry = self._appetite.at(ticks) > 0 and not self._is_stopped
+        self.plan.is_dry = self._appetite.at(self._price(ticks)) > 0 and not self._is_stopped
         return self.plan.is_dry
 
     def _meet(self, level: Level) -> None:
@@ -71,7 +94,7 @@ class _Planner:
         queue = deque((order, order.ahead_lots, order.shown_lots, order.open_lots) for order in level.queue.values())
         while queue and not self._is_stopped and self._appetite.at(level.ticks):
             order, ahead, shown, rest = queue.popleft()
-            passed += self._take(None, level.ticks, ahead - passed)
+            passed += self._take_recorded(level.ticks, ahead - passed)
             if self._is_own(order):
                 self._prevent(order, level.ticks, rest)
                 continue
@@ -80,14 +103,33 @@ class _Planner:
                 rest -= taken
                 queue.append((order, level.external, min(order.request.iceberg_lots, rest), rest))
         if not self._is_stopped:
-            self._take(None, level.ticks, level.external - passed)
+            self._take_recorded(level.ticks, level.external - passed)
 
-    def _take(self, maker: MatchedOrder | None, ticks: int, available: int) -> int:
+    def _take_recorded(self, level_ticks: int, available: int) -> int:
+        ticks = self._price(level_ticks)
         lots = min(self._appetite.at(ticks), available)
+        if self._recorded_left is not None:
+            if lots > self._recorded_left:
+                self.plan.is_capped = True
+                lots = self._recorded_left
+            self._recorded_left -= max(0, lots)
+        return self._have(None, ticks, lots, level_ticks)
+
+    def _take(self, maker: MatchedOrder, ticks: int, available: int) -> int:
+        return self._have(maker, ticks, min(self._appetite.at(ticks), available), ticks)
+
+    def _price(self, level_ticks: int) -> int:
+        if self._paid_ticks is None:
+            return level_ticks
+        if self._wanted is None:
+            self._wanted = self._appetite.at(level_ticks)
+        return self._paid_ticks(level_ticks, self._wanted)
+
+    def _have(self, maker: MatchedOrder | None, ticks: int, lots: int, level_ticks: int) -> int:
         if lots <= 0:
             return 0
         self._appetite.eat(lots, ticks)
-        self.plan.steps.append(Step(maker, ticks, lots, is_prevented=False))
+        self.plan.steps.append(Step(maker, ticks, lots, False, level_ticks))
         self.plan.lots += lots
         self.plan.value += notional(self._instrument, ticks, lots)
         return lots
@@ -108,4 +150,4 @@ class _Planner:
                 self._appetite.eat(lots, ticks)
             case _:
                 lots = rest
-        self.plan.steps.append(Step(order, ticks, lots, is_prevented=True))
+        self.plan.steps.append(Step(order, ticks, lots, True, ticks))

@@ -10,10 +10,13 @@ from n1v1.values import Instrument
 from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, PublicTrade
 from n1v1_exchange_simulator.matching.book import BookSide, Level
 from n1v1_exchange_simulator.matching.orders import MatchedOrder
+from n1v1_exchange_simulator.matching.participation import Participation, TradedVolume
 
 
 class Engine(Protocol):
-    """Where trades are made."""
+    """Where trades are made, and orders wait that may not trade."""
+
+    def wait(self, order: MatchedOrder) -> None: ...
 
     def trade(self, taker: MatchedOrder | None, maker: MatchedOrder | None, ticks: int, lots: int) -> None: ...
 
@@ -22,20 +25,33 @@ class Engine(Protocol):
 
 
 class RecordedMarket:
-    """tape_trades: as in `MatchingRules`."""
+    """volume: is told of what was recorded. tape_trades: as in `MatchingRules`."""
 
     def __init__(
-        self, engine: Engine, instrument: Instrument, bids: BookSide, asks: BookSide, *, tape_trades: int
+        self,
+        engine: Engine,
+        instrument: Instrument,
+        bids: BookSide,
+        asks: BookSide,
+        *,
+        volume: TradedVolume,
+        participation: Participation,
+        tape_trades: int,
     ) -> None:
         self._engine = engine
         self._instrument = instrument
         self._bids = bids
         self._asks = asks
+        self._volume = volume
+        self._participation = participation
+        self._now_ns = 0
         self._tape: deque[int] | None = deque(maxlen=tape_trades) if tape_trades else None
         """Lots of the last recorded trades, while nothing else is known of the market."""
         bids.is_recorded = asks.is_recorded = self._tape is None
 
-    def on_depth(self, event: DepthSnapshot | DepthChange) -> None:
+    def on_depth(self, event: DepthSnapshot | DepthChange, *, is_open: bool) -> None:
+        """is_open: whether orders meet where levels cross."""
+        self._now_ns = max(self._now_ns, event.ts_ns)
         step = self._instrument.step_lots
         if self._tape is not None:
             self._forget_tape()
@@ -46,17 +62,23 @@ class RecordedMarket:
             else:
                 for ticks, lots in whole:
                     side.say(ticks, lots)
-        self.uncross()
+        if is_open:
+            self.uncross()
 
     def on_trade(self, event: PublicTrade) -> None:
         """A recorded taker would have met our orders: those at better prices whole, those at his price by the queue."""
+        self._now_ns = max(self._now_ns, event.ts_ns)
         left = whole_steps(self._instrument, event.lots)
+        self._volume.add(self._now_ns, left)
         for side in (self._bids, self._asks):
             while (own := side.best_own()) is not None and _is_printed_through(
                 own.ticks, event.ticks, side is self._bids
             ):
                 order = next(iter(own.queue.values()))
-                self._engine.trade(None, order, own.ticks, order.shown_lots)
+                lots = self._allowed(order.shown_lots)
+                if not lots:
+                    break
+                self._engine.trade(None, order, own.ticks, lots)
         side = self._bids if event.is_buyer_maker else self._asks
         level = side.level(event.ticks)
         if level is not None:
@@ -76,7 +98,10 @@ class RecordedMarket:
             order = next(iter(own.queue.values()))
             if not other.is_within(external.ticks, own.ticks):
                 return
-            lots = min(order.shown_lots, external.external)
+            lots = self._allowed(min(order.shown_lots, external.external))
+            if not lots:
+                self._engine.wait(order)
+                continue
             other.take_recorded(external.ticks, lots)
             self._engine.trade(None, order, own.ticks, lots)
 
@@ -103,13 +128,19 @@ class RecordedMarket:
             left -= before
             level.traded += before
             level.pass_queue(before)
-            taken = min(left, order.shown_lots)
+            taken = self._allowed(min(left, order.shown_lots))
             if taken:
                 self._engine.trade(None, order, level.ticks, taken)
                 left -= taken
                 filled += taken
+            elif left:
+                break  # the rest of his trade was with others
         level.traded += left
         return filled
+
+    def _allowed(self, lots: int) -> int:
+        """How many of them our orders may have."""
+        return min(lots, self._participation.left(self._now_ns)) if self._participation.is_capped else lots
 
 
 def _is_printed_through(own_ticks: int, ticks: int, is_bid: bool) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from n1v1.errors import InvalidValue
+from n1v1.simulation.records import UNLIMITED
+from n1v1.simulation.rules import MAX_LATENCY_NS, SlippageModel
 from n1v1.values import PPB
 from n1v1_exchange_simulator.venue import SelfTradePrevention
 
@@ -37,7 +39,12 @@ class FeeToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingRules:
-    """maker_fee_ppb, taker_fee_ppb: of what is received, or of the value where the quote pays.
+    """maker_fee_ppb, taker_fee_ppb: of what is received, or of the value where the quote pays. min_fee: quanta for each
+    execution, at most what was traded; where the base pays, what that buys of it.
+    impact_model, impact_ppb: how far an order as large as a minute's recorded volume moves the prices of the recorded
+    lots that it takes, and how this grows with its share of it. latency_ns: how long after it was accepted an order
+    comes to the book. participation_ppb: the share of a minute's recorded volume that orders of clients may trade with
+    recorded ones, all together; what is beyond it waits, but for IOC and FOK (None: no cap).
     self_trade_prevention: for orders that name none. allowed_preventions: what orders may name.
     queue_shrinks_by_cancels: whether recorded cancels at a price shorten the queue ahead of an order there, in
     proportion; otherwise recorded trades alone do. oco_legs_share: whether the legs of an OCO share their quantity, as
@@ -54,6 +61,11 @@ class MatchingRules:
     taker_fee_ppb: int = 0
     commission: Commission = Commission.RECEIVED
     fee_token: FeeToken | None = None
+    min_fee: int = 0
+    impact_model: SlippageModel = SlippageModel.FIXED
+    impact_ppb: int = 0
+    latency_ns: int = 0
+    participation_ppb: int | None = None
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
     allowed_preventions: frozenset[SelfTradePrevention] = frozenset(SelfTradePrevention)
     queue_shrinks_by_cancels: bool = True
@@ -65,6 +77,13 @@ class MatchingRules:
     def __post_init__(self) -> None:
         self._check("maker_fee_ppb", 0, PPB - 1)
         self._check("taker_fee_ppb", 0, PPB - 1)
+        self._check("min_fee", 0, UNLIMITED)
+        self._check("impact_ppb", 0, PPB - 1)
+        self._check("latency_ns", 0, MAX_LATENCY_NS)
+        if self.participation_ppb is not None:
+            self._check("participation_ppb", 1, PPB)
+        if self.impact_ppb and self.impact_model is SlippageModel.FIXED:
+            raise InvalidValue("fixed slippage has no impact_ppb; choose the model linear or square_root")
         self._check("tape_trades", 0, 1_000_000)
         self._check("visible_after_ns", 0, 3_600_000_000_000)
         self._check("trades_kept", 1, 1_000_000)

@@ -40,8 +40,16 @@ from n1v1_exchange_simulator.venue import (
 
 
 class MatchingVenue:
-    def __init__(self, instruments: Iterable[Instrument], rules: MatchingRules, *, start_ns: int = 0) -> None:
-        """start_ns: the time before the first market event.
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        rules: MatchingRules,
+        *,
+        by_symbol: Mapping[str, MatchingRules] | None = None,
+        start_ns: int = 0,
+    ) -> None:
+        """by_symbol: the rules of symbols that have their own; how long orders are hidden and which token pays fees
+        are the venue's all the same. start_ns: the time before the first market event.
 
         Raises InvalidValue when two instruments count one asset in different units.
         """
@@ -54,9 +62,9 @@ class MatchingVenue:
         self._wallets = Wallets()
         self._reporter = Reporter(self._wallets, token=token)
         self._reporter.now_ns = start_ns
-        self._acceptance = Acceptance(rules, self._wallets)
+        self._acceptance = Acceptance(self._wallets)
         self._engines = {
-            symbol: SymbolEngine(instrument, rules, self._wallets, self._reporter)
+            symbol: SymbolEngine(instrument, (by_symbol or {}).get(symbol, rules), self._wallets, self._reporter)
             for symbol, instrument in self.instruments.items()
         }
         self._orders: list[MatchedOrder] = []
@@ -64,7 +72,8 @@ class MatchingVenue:
         self._by_name: dict[tuple[str, str, str], list[MatchedOrder]] = {}
         self._open: dict[str, dict[int, MatchedOrder]] = {}
         self._families: dict[str, list[Family]] = {}
-        self._expiries: list[tuple[int, int]] = []
+        self._moments: list[tuple[int, bool, int]] = []
+        """When an order comes to the book, or (True) its time is over."""
         self._stirred: set[str] = set()
         """Symbols whose book may have changed since the public was told."""
 
@@ -96,7 +105,7 @@ class MatchingVenue:
         if isinstance(checked, Refused):
             return checked
         engine = self._engines[order.symbol]
-        engine.start(self._accept(engine, account, checked))
+        self._begin(engine, self._accept(engine, account, checked))
         return self._done(engine)
 
     def test(self, account: str, order: NewOrder) -> Refused | None:
@@ -114,7 +123,7 @@ class MatchingVenue:
             engine.say_pending(leg)
         alive = family.legs if family.working is None else [family.working]
         for order in sorted(alive, key=lambda leg: not leg.is_stop):  # a limit may trade, and end the stop, at once
-            engine.start(order)
+            self._begin(engine, order)
         return self._done(engine)
 
     def cancel(self, account: str, symbol: str, number: int, *, name: str = "") -> Sequence[Report] | Refused:
@@ -173,12 +182,24 @@ class MatchingVenue:
         self._move_clock(ts_ns)
         return self._done()
 
-    def close_market(self, symbol: str) -> None:
-        """From here on no new orders; those that rest stay and can be cancelled. Raises KeyError for another symbol."""
-        self._engines[symbol].is_open = False
+    def set_trading(self, symbol: str, *, is_open: bool) -> Sequence[Report]:
+        """Closed: no new orders, and nothing trades; orders that rest stay and can be cancelled. Raises KeyError for
+        another symbol."""
+        engine = self._engines[symbol]
+        if is_open:
+            engine.open()
+        else:
+            engine.close()
+        return self._done(engine)
 
-    def open_market(self, symbol: str) -> None:
-        self._engines[symbol].is_open = True
+    def set_fees(self, symbol: str, *, maker_ppb: int, taker_ppb: int) -> Sequence[Report]:
+        """From the next execution on. Raises KeyError for another symbol."""
+        engine = self._engines[symbol]
+        open_here = [
+            order for orders in self._open.values() for order in orders.values() if order.request.symbol == symbol
+        ]
+        engine.change_fees(open_here, maker_ppb=maker_ppb, taker_ppb=taker_ppb)
+        return self._done(engine)
 
     # --- questions -------------------------------------------------------------------------------------------
 
@@ -225,7 +246,11 @@ class MatchingVenue:
         return self._wallets.fees
 
     def fee_rates_ppb(self, symbol: str) -> tuple[int, int]:
-        return self.rules.maker_fee_ppb, self.rules.taker_fee_ppb
+        costs = self._engines[symbol].costs
+        return costs.maker_ppb, costs.taker_ppb
+
+    def is_open(self, symbol: str) -> bool:
+        return self._engines[symbol].is_open
 
     def book(self, symbol: str, levels: int) -> DepthSnapshot:
         return self._engines[symbol].public.book(levels, self.clock_ns)
@@ -239,8 +264,8 @@ class MatchingVenue:
     def state_hash(self) -> str:
         state = hashlib.blake2b(digest_size=16)
         for symbol, engine in sorted(self._engines.items()):
-            public = engine.public
-            state.update(repr((symbol, public.last_ticks, public.trade_count)).encode())
+            public, terms = engine.public, (engine.is_open, engine.costs.maker_ppb, engine.costs.taker_ppb)
+            state.update(repr((symbol, public.last_ticks, public.trade_count, terms)).encode())
             state.update(repr((sorted(engine.trades.items()), sorted(engine.prevented.items()))).encode())
         for account in sorted(self.accounts()):
             state.update(repr((account, sorted(self.balances(account).items()))).encode())
@@ -318,7 +343,7 @@ class MatchingVenue:
             number=len(self._orders) + 1,
             account=account,
             request=request,
-            self_trade_prevention=request.self_trade_prevention or self.rules.self_trade_prevention,
+            self_trade_prevention=request.self_trade_prevention or engine.rules.self_trade_prevention,
             hold=hold or Hold(account, asset),
             accepted_ns=self.clock_ns,
             updated_ns=self.clock_ns,
@@ -361,7 +386,14 @@ class MatchingVenue:
         self._by_name.setdefault((order.account, request.symbol, request.client_order_id), []).append(order)
         self._open[order.account][order.number] = order
         if request.expires_ns is not None:
-            heappush(self._expiries, (request.expires_ns, order.number))
+            heappush(self._moments, (request.expires_ns, True, order.number))
+
+    def _begin(self, engine: SymbolEngine, order: MatchedOrder) -> None:
+        if engine.rules.latency_ns:
+            engine.send(order)
+            heappush(self._moments, (self.clock_ns + engine.rules.latency_ns, False, order.number))
+        else:
+            engine.start(order)
 
     # --- amending ----------------------------------------------------------------------------------------------
 
@@ -401,13 +433,19 @@ class MatchingVenue:
         return order.accepted_ns + self.rules.visible_after_ns <= self.clock_ns
 
     def _move_clock(self, ts_ns: int) -> None:
-        """Orders whose time is over expire at their moment, before anything that happens then."""
-        while self._expiries and self._expiries[0][0] <= ts_ns:
-            moment, number = heappop(self._expiries)
+        """Orders whose time is over expire at their moment, and those under way arrive, before anything that happens
+        then."""
+        while self._moments and self._moments[0][0] <= ts_ns:
+            moment, is_over, number = heappop(self._moments)
             order = self._orders[number - 1]
             if order.is_open:
                 self._reporter.now_ns = max(self.clock_ns, moment)
-                self._engines[order.request.symbol].expire(order, ExpiryReason.GOOD_TILL_DATE)
+                engine = self._engines[order.request.symbol]
+                if is_over:
+                    engine.expire(order, ExpiryReason.GOOD_TILL_DATE)
+                else:
+                    engine.arrive(order)
+                engine.finish()
                 self._stirred.add(order.request.symbol)
         self._reporter.now_ns = max(self.clock_ns, ts_ns)
 
