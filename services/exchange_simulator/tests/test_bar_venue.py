@@ -130,10 +130,61 @@ def test_an_iceberg_and_self_trade_prevention_are_accepted_and_change_nothing(ve
     assert venue.prevented("main", "BTC-USD") == ()
 
 
-def test_an_order_cannot_be_amended_here(venue: BarVenue) -> None:
+def test_an_amended_order_is_smaller_has_another_name_and_needs_less(venue: BarVenue) -> None:
     venue.place("main", RESTS)
-    answer = venue.amend("main", "BTC-USD", 1, lots=COIN // 2, client_order_id="smaller")
-    assert answer == Refused(code=-2038, reason="Order amend is not supported for this symbol.")
+    (report,) = order_reports(venue.amend("main", "BTC-USD", 1, lots=COIN // 2, client_order_id="smaller"))
+    assert (report.kind, report.previous_name, report.order.lots) == (ReportKind.REPLACED, "rests", COIN // 2)
+    assert venue.named("main", "BTC-USD", "rests") is None
+    assert venue.named("main", "BTC-USD", "smaller") is report.order
+    assert venue.balances("main")["USD"].locked == 45 * USD + 45 * USD // 1_000
+    (filled,) = order_reports(venue.apply_step([bar(2, opens=95, high=96, low=89, closes=95)]))
+    assert (filled.status, filled.filled_lots, filled.value_quanta) == (OrderStatus.FILLED, COIN // 2, 45 * USD)
+
+
+def test_both_legs_of_a_list_become_smaller(venue: BarVenue) -> None:
+    orders = NewOrderList(kind=ListKind.OCO, name="exit", working=None, pending=(STOP, TARGET))
+    venue.place_list("main", orders)
+    reports = order_reports(venue.amend("main", "BTC-USD", 2, lots=COIN // 4, client_order_id=""))
+    assert [(each.order.number, each.order.lots) for each in reports] == [(1, COIN // 4), (2, COIN // 4)]
+    assert venue.balances("main")["BTC"] == (2 * COIN - COIN // 4, COIN // 4)
+
+
+@pytest.mark.parametrize(
+    ("lots", "name", "code"), [(COIN, "", -2038), (2 * COIN, "", -2038), (1, "", -1013), (COIN // 2, "other", -2010)]
+)
+def test_amendments_that_cannot_be_are_refused(venue: BarVenue, lots: int, name: str, code: int) -> None:
+    venue.place("main", RESTS)
+    venue.place("main", replace(RESTS, client_order_id="other"))
+    before = venue.state_hash()
+    answer = venue.amend("main", "BTC-USD", 1, lots=lots, client_order_id=name)
+    assert isinstance(answer, Refused)
+    assert (answer.code, venue.state_hash()) == (code, before)
+
+
+def test_bars_fill_nothing_while_the_market_is_closed(venue: BarVenue) -> None:
+    venue.place("main", RESTS)
+    venue.set_trading("BTC-USD", is_open=False)
+    assert venue.apply_step([bar(2, low=80)]) == []
+    assert venue.place("main", BUY) == Refused(code=-1013, reason="Market is closed.")
+    assert venue.clock_ns == 2 * HOUR
+    venue.set_trading("BTC-USD", is_open=True)
+    assert kinds(venue.apply_step([bar(3, low=80)])) == [("rests", "TRADE", "FILLED")]
+
+
+def test_new_fees_are_paid_from_the_next_execution_on(venue: BarVenue) -> None:
+    before = venue.state_hash()
+    venue.set_fees("BTC-USD", maker_ppb=0, taker_ppb=5_000_000)
+    assert venue.state_hash() != before
+    venue.place("main", BUY)
+    (filled,) = order_reports(venue.apply_step([bar(2)]))
+    assert filled.trade is not None
+    assert filled.trade.commission == 100 * USD * 5 // 1_000
+    assert venue.fee_rates_ppb("BTC-USD") == (0, 5_000_000)
+
+
+def test_the_book_counts_its_changes_in_numbers_that_every_client_can_hold(venue: BarVenue) -> None:
+    venue.apply_step([bar(2)])
+    assert venue.book("BTC-USD", 1).last_id == 2
 
 
 def test_a_test_order_changes_nothing(venue: BarVenue) -> None:

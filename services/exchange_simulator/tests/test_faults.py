@@ -20,13 +20,16 @@ from n1v1_exchange_simulator.faults.descriptions import (
 )
 from n1v1_exchange_simulator.faults.log import FaultLog
 from n1v1_exchange_simulator.faults.script import read_script
+from n1v1_exchange_simulator.faults.timing import WallTimers
 
 NEW_YEAR_NS = 1_577_836_800_000_000_000  # 2020-01-01
 ORDER = Subject(method="POST", path="/api/v3/order", account="main", symbol="BTCUSD")
 
 
 def faults_at(venue_ns: int = NEW_YEAR_NS, *, seed: int = 1, log: FaultLog | None = None) -> Faults:
-    return Faults(seed=seed, log=log or FaultLog(None), venue_ns=lambda: venue_ns, wall_ns=lambda: 5_000_000_000)
+    return Faults(
+        seed=seed, log=log or FaultLog(None), venue_ns=lambda: venue_ns, timers=WallTimers(lambda: 5_000_000_000)
+    )
 
 
 def fired(faults: Faults, subject: Subject = ORDER) -> bool:
@@ -101,7 +104,7 @@ def test_a_delay_is_its_median_without_sigma_and_has_spikes_on_top() -> None:
 
 def test_offset_and_drift_move_the_clock() -> None:
     wall_ns = 1_000_000_000
-    faults = Faults(seed=1, log=FaultLog(None), venue_ns=lambda: 0, wall_ns=lambda: wall_ns)
+    faults = Faults(seed=1, log=FaultLog(None), venue_ns=lambda: 0, timers=WallTimers(lambda: wall_ns))
     faults.add(fault_of({"kind": "clock", "offset_ms": -1500, "drift_ppm": 100}))
     clock = faults.moved(lambda: wall_ns)
     assert clock() == -500_000_000

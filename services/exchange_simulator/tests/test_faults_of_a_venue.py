@@ -21,6 +21,7 @@ from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.faults.active import Faults
 from n1v1_exchange_simulator.faults.descriptions import fault_of
 from n1v1_exchange_simulator.faults.log import FaultLog
+from n1v1_exchange_simulator.faults.timing import WallTimers
 
 SOON_S = 5.0
 PAIR = "BTC/USD"
@@ -47,7 +48,7 @@ async def drill(make_exchange: Callable[..., Exchange]) -> AsyncIterator[Drill]:
     exchange.advance_by(1)
     wall_ns = asyncio.get_running_loop().time
     faults = Faults(
-        seed=1, log=FaultLog(None), venue_ns=lambda: exchange.clock_ns, wall_ns=lambda: int(wall_ns() * 1e9)
+        seed=1, log=FaultLog(None), venue_ns=lambda: exchange.clock_ns, timers=WallTimers(lambda: int(wall_ns() * 1e9))
     )
     main = ApiAccount("main", "key-of-main", "secret-of-main", {})
     application = web.Application()

@@ -18,6 +18,7 @@ from n1v1_exchange_simulator.faults.active import Faults
 from n1v1_exchange_simulator.faults.connections import ConnectionFaults
 from n1v1_exchange_simulator.faults.descriptions import fault_of
 from n1v1_exchange_simulator.faults.log import FaultLog
+from n1v1_exchange_simulator.faults.timing import WallTimers
 
 SOON_S = 5.0
 """Longer than anything here takes."""
@@ -50,7 +51,7 @@ class Venue:
 
 @pytest.fixture
 async def venue() -> AsyncIterator[Venue]:
-    faults = Faults(seed=1, log=FaultLog(None), venue_ns=lambda: 0, wall_ns=lambda: 7_000_000)
+    faults = Faults(seed=1, log=FaultLog(None), venue_ns=lambda: 0, timers=WallTimers(lambda: 7_000_000))
     conversations = Conversations()
 
     def echo(connection: Connection) -> Callable[[str], bytes]:

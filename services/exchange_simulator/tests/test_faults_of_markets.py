@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +18,12 @@ from n1v1_exchange_simulator.faults.descriptions import FaultError, RecordingFau
 from n1v1_exchange_simulator.faults.log import FaultLog
 from n1v1_exchange_simulator.faults.recordings import DisturbedRecording
 from n1v1_exchange_simulator.faults.rules import RuleFaults
+from n1v1_exchange_simulator.faults.timing import WallTimers
+from n1v1_exchange_simulator.journal import Journal
 from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, MarketEvent, PublicTrade
+from n1v1_exchange_simulator.matching.rules import MatchingRules
 from n1v1_exchange_simulator.replay.source import Quality, Step
+from n1v1_exchange_simulator.settings import exchange_over
 
 NEW_YEAR_NS = 1_577_836_800_000_000_000  # 2020-01-01
 MINUTE = 60_000_000_000
@@ -166,37 +172,103 @@ def test_another_fault_is_another_recording() -> None:
 
 
 class Market:
-    """Faults over Binance's rules, with a clock that a test moves."""
+    """Faults over Binance's rules and a recorded trade a minute from a minute before the year on."""
 
-    def __init__(self, **described: Any) -> None:
-        self.now_ns = NEW_YEAR_NS - MINUTE
+    def __init__(self, journal: Journal, **described: Any) -> None:
+        source = Recorded(Quality.TRADES, [replace(trade(minute), lots=BTC.step_lots) for minute in range(-1, 5)])
+        source.first_ns = NEW_YEAR_NS - MINUTE
+        self.exchange = exchange_over(source, MatchingRules(taker_fee_ppb=1_000_000), journal, {"main": {}})
         self.rulebook = Rulebook([binance_rules(BTC)])
-        self.faults = Faults(seed=1, log=FaultLog(None), venue_ns=lambda: self.now_ns, wall_ns=lambda: 0)
-        self._rules = RuleFaults(self.faults, self.rulebook, ["BTC-USD"])
-        self.faults.add(fault_of(described))
+        self.faults = Faults(
+            seed=1, log=FaultLog(None), venue_ns=lambda: self.exchange.clock_ns, timers=WallTimers(lambda: 0)
+        )
+        RuleFaults(self.faults, self.rulebook, self.exchange)
+        if described:
+            self.faults.add(fault_of(described))
 
     def after(self, minutes: int) -> Any:
-        self.now_ns = NEW_YEAR_NS + minutes * MINUTE
-        self._rules.on_market(())
+        self.exchange.advance_until(NEW_YEAR_NS + minutes * MINUTE)
         return self.rulebook.of("BTC-USD")
 
+    def fees(self) -> tuple[int, int]:
+        return self.exchange.venue.fee_rates_ppb("BTC-USD")
 
-def test_a_symbol_is_halted_for_as_long_as_the_fault_says() -> None:
-    market = Market(kind="symbol_halt", symbol="BTCUSD", starts="2020-01-01T00:00:00Z", ends="2020-01-01T00:02:00Z")
+
+@pytest.fixture
+def open_market(tmp_path: Path) -> Iterator[Callable[..., Market]]:
+    """Each call is a restart of the market before it."""
+    journals: list[Journal] = []
+
+    def make(**described: Any) -> Market:
+        for journal in journals:
+            journal.close()
+        journals.append(Journal(tmp_path, identity={}, fsync=False))
+        return Market(journals[-1], **described)
+
+    yield make
+    for journal in journals:
+        journal.close()
+
+
+def test_a_symbol_is_halted_for_as_long_as_the_fault_says(open_market: Callable[..., Market]) -> None:
+    market = open_market(
+        kind="symbol_halt", symbol="BTCUSD", starts="2020-01-01T00:00:00Z", ends="2020-01-01T00:02:00Z"
+    )
     statuses = [market.after(minutes).status for minutes in (-1, 0, 1, 2)]
     assert statuses == [SymbolStatus.TRADING, SymbolStatus.HALT, SymbolStatus.HALT, SymbolStatus.TRADING]
     assert [entry["kind"] for entry in market.faults.log.since(0)] == ["symbol_halt"]
 
 
-def test_a_fault_that_is_removed_gives_the_usual_rules_back() -> None:
-    market = Market(kind="symbol_halt", name="halt")
+def test_a_fault_that_is_removed_gives_the_usual_rules_back(open_market: Callable[..., Market]) -> None:
+    market = open_market(kind="symbol_halt", name="halt")
     assert market.rulebook.of("BTC-USD").status is SymbolStatus.HALT
     market.faults.remove("halt")
     assert market.rulebook.of("BTC-USD") == binance_rules(BTC)
 
 
-def test_a_coarser_tick_is_in_the_price_filter() -> None:
-    market = Market(kind="tick_size", ticks=10)
+def test_a_coarser_tick_is_in_the_price_filter(open_market: Callable[..., Market]) -> None:
+    market = open_market(kind="tick_size", ticks=10)
     (price,) = [each for each in market.rulebook.of("BTC-USD").filters if isinstance(each, PriceFilter)]
     assert price.tick == 10
     assert price.described(BTC)["tickSize"].startswith("0.1")
+
+
+def test_trades_that_are_recorded_during_a_halt_do_not_happen(open_market: Callable[..., Market]) -> None:
+    """One long step over the whole halt: it begins and ends at its moments all the same."""
+    market = open_market(kind="symbol_halt", starts="2020-01-01T00:00:00Z", ends="2020-01-01T00:02:00Z")
+    market.after(4)
+    heard = [event.ts_ns for event in market.exchange.market.recent_trades("BTC-USD")]
+    assert heard == [NEW_YEAR_NS + minute * MINUTE for minute in (-1, 2, 3, 4)]
+    assert [bar.open_ns for bar in market.exchange.market.bars("BTC-USD", "1m")] == [
+        NEW_YEAR_NS + minute * MINUTE for minute in (-1, 2, 3)
+    ], "and there are no flat bars of that time, as there would be of a quiet one"
+
+
+def test_fees_change_for_as_long_as_the_fault_says(open_market: Callable[..., Market]) -> None:
+    market = open_market(
+        kind="fee_change",
+        maker_bps=1,
+        taker_bps="7.5",
+        starts="2020-01-01T00:00:00Z",
+        ends="2020-01-01T00:02:00Z",
+    )
+    seen = []
+    for minutes in (-1, 0, 1, 2):
+        market.after(minutes)
+        seen.append(market.fees())
+    assert seen == [(0, 1_000_000), (100_000, 750_000), (100_000, 750_000), (0, 1_000_000)]
+
+
+def test_a_restart_keeps_fees_and_halts_that_were_on(open_market: Callable[..., Market]) -> None:
+    market = open_market(kind="fee_change", maker_bps=2, taker_bps=3)
+    market.faults.add(fault_of({"kind": "symbol_halt", "name": "halt"}))
+    market.after(1)
+    before = market.exchange.venue.state_hash()
+    again = open_market()
+    assert again.exchange.venue.state_hash() == before
+    assert again.fees() == (200_000, 300_000)
+    assert again.rulebook.of("BTC-USD").status is SymbolStatus.HALT
+    again.faults.add(fault_of({"kind": "symbol_halt", "name": "halt"}))
+    again.faults.remove("halt")
+    assert again.rulebook.of("BTC-USD").status is SymbolStatus.TRADING
+    assert again.fees() == (200_000, 300_000), "of them no fault has said anything in this life"

@@ -15,9 +15,12 @@ from aiohttp.test_utils import TestServer
 
 from n1v1_exchange_simulator.faults.active import Faults
 from n1v1_exchange_simulator.faults.admin import admin_application
+from n1v1_exchange_simulator.faults.bans import Bans
 from n1v1_exchange_simulator.faults.descriptions import fault_of
 from n1v1_exchange_simulator.faults.log import FaultLog
+from n1v1_exchange_simulator.faults.queries import LaggingQueries
 from n1v1_exchange_simulator.faults.requests import RequestFaults
+from n1v1_exchange_simulator.faults.timing import WallTimers
 
 PATIENCE = aiohttp.ClientTimeout(total=0.3)
 
@@ -46,7 +49,9 @@ class Engine:
         return web.json_response({"orders": len(self.orders)})
 
     def application(self, faults: Faults) -> web.Application:
-        application = web.Application(middlewares=[RequestFaults(faults, {"k": "main"}).middleware()])
+        application = web.Application(
+            middlewares=[RequestFaults(faults, {"k": "main"}, LaggingQueries(faults), Bans(faults)).middleware()]
+        )
         application.add_routes(
             [
                 web.post("/api/v3/order", self.place),
@@ -90,7 +95,7 @@ class Venue:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Venue]:
     engine, wall = Engine(), Wall()
-    faults = Faults(seed=1, log=FaultLog(None), venue_ns=wall, wall_ns=wall)
+    faults = Faults(seed=1, log=FaultLog(None), venue_ns=wall, timers=WallTimers(wall))
     async with (
         TestServer(engine.application(faults)) as server,
         aiohttp.ClientSession(server.make_url("/"), timeout=PATIENCE) as session,

@@ -22,8 +22,10 @@ from n1v1_exchange_simulator.binance.signing import Authentication, WallClock
 from n1v1_exchange_simulator.binance.streams import Streams, install_streams
 from n1v1_exchange_simulator.exchange import Exchange
 from n1v1_exchange_simulator.faults.active import Faults
+from n1v1_exchange_simulator.faults.bans import Bans
 from n1v1_exchange_simulator.faults.calls import CallFaults
 from n1v1_exchange_simulator.faults.connections import ConnectionFaults
+from n1v1_exchange_simulator.faults.queries import LaggingQueries
 from n1v1_exchange_simulator.faults.requests import RequestFaults
 from n1v1_exchange_simulator.faults.rules import RuleFaults
 from n1v1_exchange_simulator.journal import JournalError
@@ -52,7 +54,9 @@ def install_venue(
     names = {account.api_key: account.name for account in accounts}
     if faults is not None:
         wall_ns = faults.moved(wall_ns)
-        application.middlewares.append(RequestFaults(faults, names).middleware())
+        queries, bans = LaggingQueries(faults), Bans(faults)
+        application.middlewares.append(RequestFaults(faults, names, queries, bans).middleware())
+        around_calls = CallFaults(faults, names, queries, bans).around
     application.middlewares.append(_answering(metrics, broken))
     protocol = protocol or ProtocolRules()
     calls = Calls(
@@ -74,9 +78,13 @@ def install_venue(
         timing=protocol.event_timing,
     )
     if faults is not None:
-        application.cleanup_ctx.append(ConnectionFaults(faults, streams.conversations, streams.api).driven)
-        streams.api.around = CallFaults(faults, names).around
-        exchange.on_market.append(RuleFaults(faults, calls.rulebook, exchange.venue.instruments).on_market)
+        streams.api.around = around_calls
+        RuleFaults(faults, calls.rulebook, exchange)
+        connection_faults = ConnectionFaults(faults, streams.conversations, streams.api)
+        application.cleanup_ctx.append(connection_faults.driven)
+        streams.users.on_join.append(connection_faults.look_at)
+        exchange.on_time += [connection_faults.look, faults.timers.ring]
+        exchange.alarms.append(faults.timers.next_ns)
     exchange.on_report.append(calls.limiter.on_report)
     application.add_routes(
         [

@@ -51,6 +51,8 @@ class _Series:
         self.fed_by = fed_by
         self.closed: deque[BarClosed] = deque(maxlen=BARS_KEPT)
         self.open_ns = self.close_ns = 0
+        self.quiet_ns = 0
+        """Before it nothing is made of silence."""
         self.piece: Piece | None = None
         self._symbol = symbol
 
@@ -64,7 +66,10 @@ class _Series:
             self.piece.add(piece)
 
     def close_until(self, now_ns: int, *, fills: bool) -> Iterator[BarClosed]:
-        """Close what ends at `now_ns` or before. fills: a bar without a trade is flat at the last close."""
+        """Close what ends at `now_ns` or before. fills: a bar without a trade is flat at the last close; otherwise
+        there is none, now and later."""
+        if not fills:
+            self.quiet_ns = now_ns
         if self.piece is not None and self.close_ns <= now_ns:
             yield self._close(self.open_ns, self.close_ns, self.piece)
             self.piece = None
@@ -95,6 +100,7 @@ class _Series:
         """Only as many as are kept: nobody could ask for those before. Afterwards the span is that of the open bar."""
         last = self.closed[-1]
         earliest = span_of(self.interval, now_ns)[0] - BARS_KEPT * (last.ts_ns - last.open_ns)
+        earliest = max(earliest, self.quiet_ns)
         self.open_ns, self.close_ns = span_of(self.interval, max(last.ts_ns, earliest))
         flat = Piece(last.close, last.close, last.close, last.close, 0)
         while self.close_ns <= now_ns:
@@ -142,20 +148,20 @@ class BarSeries:
             found = Piece(last, last, last, last, 0)
         return None if found is None else series.bar(open_ns, close_ns, found)
 
-    def trade(self, ts_ns: int, ticks: int, lots: int) -> list[BarClosed]:
+    def trade(self, ts_ns: int, ticks: int, lots: int, *, fills: bool = True) -> list[BarClosed]:
         """Bars that closed before it, and then the trade."""
-        closed = self.advance(ts_ns)
+        closed = self.advance(ts_ns, fills=fills)
         self._series["1s"].add(ts_ns, Piece(ticks, ticks, ticks, ticks, lots))
         self._next_close_ns = self._series["1s"].close_ns
         return closed
 
-    def advance(self, now_ns: int) -> list[BarClosed]:
-        """Bars that end at `now_ns` or before, the shortest first."""
+    def advance(self, now_ns: int, *, fills: bool = True) -> list[BarClosed]:
+        """Bars that end at `now_ns` or before, the shortest first. fills: also those in which nothing was traded."""
         if now_ns < self._next_close_ns:
             return []
         closed: list[BarClosed] = []
         for series in self._series.values():
-            mine = list(series.close_until(now_ns, fills=True))
+            mine = list(series.close_until(now_ns, fills=fills))
             closed += mine
             self._feed(series, mine)
         self._next_close_ns = span_of("1s", now_ns)[1]

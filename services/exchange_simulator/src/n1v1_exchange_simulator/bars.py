@@ -8,6 +8,7 @@ over all symbols in one row, as in the backtest. Balances in a report are those 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -31,9 +32,11 @@ from n1v1.simulation.orders import OrderState, VenueOrder, VenueTrade
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1.values import Instrument, Liquidity, Side, TimeInForce
 from n1v1_exchange_simulator.market_events import DepthSnapshot, MarketEvent
+from n1v1_exchange_simulator.matching import refusals
 from n1v1_exchange_simulator.venue import (
     BalanceReport,
     ExpiryReason,
+    ListKind,
     ListReport,
     NewOrder,
     NewOrderList,
@@ -49,7 +52,6 @@ from n1v1_exchange_simulator.venue import (
 )
 
 UNKNOWN_ORDER = Refused(code=rejections.UNKNOWN_ORDER.code, reason=rejections.UNKNOWN_ORDER.reason)
-NO_AMENDMENTS = Refused(code=-2038, reason="Order amend is not supported for this symbol.")
 MARKET_IS_CLOSED = Refused(code=rejections.MARKET_IS_CLOSED.code, reason=rejections.MARKET_IS_CLOSED.reason)
 INSUFFICIENT_BALANCE = Refused(code=rejections.INSUFFICIENT_BALANCE.code, reason=rejections.INSUFFICIENT_BALANCE.reason)
 
@@ -160,6 +162,9 @@ class BarVenue:
         """Open orders that are not in the book yet: stops, and orders that wait for their list."""
         self._report_count = 0
         self._public: list[MarketEvent] = []
+        self._updates = dict.fromkeys(self.instruments, 0)
+        """How often the book has changed, by symbol."""
+        self._closed_symbols: set[str] = set()
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -194,6 +199,8 @@ class BarVenue:
         return [BalanceReport(ts_ns=self.clock_ns, account=account, asset=asset, change=change, balance=balance)]
 
     def place(self, account: str, order: NewOrder) -> Sequence[Report] | Refused:
+        if order.symbol in self._closed_symbols:
+            return MARKET_IS_CLOSED
         wanted = self._in_lots(order)
         if isinstance(wanted, Refused):
             return wanted
@@ -203,6 +210,8 @@ class BarVenue:
         return [self._accepted(account, order, answer)]
 
     def test(self, account: str, order: NewOrder) -> Refused | None:
+        if order.symbol in self._closed_symbols:
+            return MARKET_IS_CLOSED
         wanted = self._in_lots(order)
         if isinstance(wanted, Refused):
             return wanted
@@ -210,6 +219,8 @@ class BarVenue:
         return None if refused is None else _refused(refused)
 
     def place_list(self, account: str, orders: NewOrderList) -> Sequence[Report] | Refused:
+        if any(order.symbol in self._closed_symbols for order in orders.orders):
+            return MARKET_IS_CLOSED
         answers = self._venue.submit_list(account, _submitted_list(orders))
         for answer in answers:
             if isinstance(answer, VenueRejected):
@@ -250,8 +261,32 @@ class BarVenue:
     def amend(
         self, account: str, symbol: str, number: int, *, lots: int, client_order_id: str
     ) -> Sequence[Report] | Refused:
-        """Refused: bars know no queue in which a smaller order could keep its place."""
-        return NO_AMENDMENTS
+        """Bars know no queue: it is only smaller. Of the legs of an OCO or OTOCO both are."""
+        order = self.order(account, symbol, number)
+        if order is None or not order.is_open:
+            return UNKNOWN_ORDER
+        name_before = order.request.client_order_id
+        name = client_order_id or name_before
+        refused = self._refused_amendment(order, lots, name)
+        if refused is not None:
+            return refused
+        self._venue.amend(account, symbol, number, lots=lots, client_order_id=name)
+        order.request = replace(order.request, client_order_id=name)
+        amended = [each for each in self._list_of(order) if each is order or self._are_legs(each, order)]
+        return [self._replaced(each, name_before if each is order else "") for each in amended]
+
+    def set_trading(self, symbol: str, *, is_open: bool) -> Sequence[Report]:
+        """Closed: no new orders, and bars fill none; orders can be cancelled. Raises KeyError for another symbol."""
+        if is_open:
+            self._closed_symbols.discard(self.instruments[symbol].symbol)
+        else:
+            self._closed_symbols.add(self.instruments[symbol].symbol)
+        return ()
+
+    def set_fees(self, symbol: str, *, maker_ppb: int, taker_ppb: int) -> Sequence[Report]:
+        """From the next execution on. Raises KeyError for another symbol."""
+        self._venue.set_fees(symbol, maker_ppb=maker_ppb, taker_ppb=taker_ppb)
+        return ()
 
     # --- the market --------------------------------------------------------------------------------------------
 
@@ -260,7 +295,12 @@ class BarVenue:
         bars = [event for event in events if isinstance(event, BarClosed)]
         if len(bars) < len(events):
             raise InvalidValue("a venue over bars hears of bars only; for trades and depth take another replay.quality")
-        happened = self._venue.advance(bars)
+        traded = [bar for bar in bars if bar.symbol not in self._closed_symbols]
+        happened = self._venue.advance(traded) if traded else []
+        for bar in bars:
+            self._updates[bar.symbol] += 1
+            if bar.symbol in self._closed_symbols:
+                self._venue.pass_bar(bar)
         self._public += bars
         reports = [self._reported(account, report) for account, report in happened]
         self._note_working()
@@ -282,7 +322,11 @@ class BarVenue:
             for side in sides:
                 sides[side] = ((slipped_price(last, side.sign, slippage_ppb=self.rules.slippage_ppb), most),)
         return DepthSnapshot(
-            ts_ns=self.clock_ns, symbol=symbol, last_id=self.clock_ns, bids=sides[Side.SELL], asks=sides[Side.BUY]
+            ts_ns=self.clock_ns,
+            symbol=symbol,
+            last_id=self._updates[symbol],
+            bids=sides[Side.SELL],
+            asks=sides[Side.BUY],
         )
 
     # --- questions ---------------------------------------------------------------------------------------------
@@ -317,12 +361,20 @@ class BarVenue:
         return self._venue.accounts
 
     def fee_rates_ppb(self, symbol: str) -> tuple[int, int]:
-        taker = self.rules.fee_rate_ppb
-        maker = self.rules.maker_fee_rate_ppb
-        return (taker if maker is None else maker), taker
+        return self._venue.fee_rates_ppb(symbol)
+
+    def is_open(self, symbol: str) -> bool:
+        return symbol not in self._closed_symbols
 
     def state_hash(self) -> str:
-        return self._venue.state_hash()
+        """Without symbols that are closed and fees that have changed it is that of the backtest's venue."""
+        usual = _rates_of(self.rules)
+        changed = {symbol: rates for symbol in self.instruments if (rates := self.fee_rates_ppb(symbol)) != usual}
+        state = self._venue.state_hash()
+        if not self._closed_symbols and not changed:
+            return state
+        terms = repr((state, sorted(self._closed_symbols), sorted(changed.items())))
+        return hashlib.blake2b(terms.encode(), digest_size=16).hexdigest()
 
     # --- from the backtest's words to the venue's ------------------------------------------------------------------
 
@@ -397,7 +449,6 @@ class BarVenue:
 
     def _report(self, order: BarOrder, told: VenueReport, kind: ReportKind, status: OrderStatus) -> OrderReport:
         self._report_count += 1
-        instrument, balances = self.instruments[told.symbol], self._venue.balances(order.account)
         return OrderReport(
             number=self._report_count,
             ts_ns=told.ts_ns,
@@ -408,8 +459,47 @@ class BarVenue:
             is_working=order.is_working,
             filled_lots=order.filled_lots,
             value_quanta=order.value_quanta,
-            balances=tuple((asset, balances[asset]) for asset in (instrument.base, instrument.quote)),
+            balances=self._balances_of(order),
         )
+
+    def _refused_amendment(self, order: BarOrder, lots: int, name: str) -> Refused | None:
+        refused = refusals.amendment(order, lots, self.instruments[order.request.symbol])
+        if refused is not None or name == order.request.client_order_id:
+            return refused
+        known = self.named(order.account, order.request.symbol, name)
+        return refusals.DUPLICATE_ORDER if known is not None and known.is_open else None
+
+    def _list_of(self, order: BarOrder) -> list[BarOrder]:
+        """The orders of its list that are open, or it alone."""
+        if order.list_number is None:
+            return [order]
+        return [each for each in map(self._numbered, self._lists[order.list_number].order_numbers) if each.is_open]
+
+    def _are_legs(self, *orders: BarOrder) -> bool:
+        """Of one list."""
+        found = self._lists[orders[0].list_number or 0]
+        legs = found.order_numbers if found.kind is ListKind.OCO else found.order_numbers[1:]
+        return all(order.number in legs for order in orders)
+
+    def _replaced(self, order: BarOrder, previous_name: str) -> OrderReport:
+        self._report_count += 1
+        return OrderReport(
+            number=self._report_count,
+            ts_ns=self.clock_ns,
+            account=order.account,
+            kind=ReportKind.REPLACED,
+            order=order,
+            status=order.status,
+            is_working=order.is_working,
+            filled_lots=order.filled_lots,
+            value_quanta=order.value_quanta,
+            previous_name=previous_name or order.request.client_order_id,
+            balances=self._balances_of(order),
+        )
+
+    def _balances_of(self, order: BarOrder) -> tuple[tuple[str, Balance], ...]:
+        instrument, balances = self.instruments[order.request.symbol], self._venue.balances(order.account)
+        return tuple((asset, balances[asset]) for asset in (instrument.base, instrument.quote))
 
     def _note_working(self) -> None:
         """Stops that were reached and legs that came alive, without a fill yet."""
@@ -451,6 +541,12 @@ class BarVenue:
             is_maker=trade.liquidity is Liquidity.MAKER,
             ts_ns=trade.ts_ns,
         )
+
+
+def _rates_of(rules: VenueRules) -> tuple[int, int]:
+    """(maker, taker)."""
+    taker, maker = rules.fee_rate_ppb, rules.maker_fee_rate_ppb
+    return (taker if maker is None else maker), taker
 
 
 def _submitted(order: NewOrder) -> SubmitOrder:

@@ -97,6 +97,27 @@ class Amend:
         return venue.amend(self.account, self.symbol, self.number, lots=self.lots, client_order_id=self.client_order_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTrading:
+    """A market closes, or opens again."""
+
+    symbol: str
+    is_open: bool
+
+    def apply(self, venue: Venue) -> Answer:
+        return venue.set_trading(self.symbol, is_open=self.is_open)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFees:
+    symbol: str
+    maker_ppb: int
+    taker_ppb: int
+
+    def apply(self, venue: Venue) -> Answer:
+        return venue.set_fees(self.symbol, maker_ppb=self.maker_ppb, taker_ppb=self.taker_ppb)
+
+
 _COMMANDS: dict[str, type[Any]] = {
     "open_account": OpenAccount,
     "deposit": Deposit,
@@ -105,6 +126,8 @@ _COMMANDS: dict[str, type[Any]] = {
     "cancel": Cancel,
     "cancel_list": CancelList,
     "amend": Amend,
+    "set_trading": SetTrading,
+    "set_fees": SetFees,
 }
 """Any: their fields differ, and are read back by name."""
 

@@ -51,6 +51,11 @@ def text_frame(payload: bytes) -> bytes:
     return bytes((TEXT_IN_ONE_FRAME, 127)) + length.to_bytes(8, "big") + payload
 
 
+def payload_of(frame: bytes) -> bytes:
+    """Of what `text_frame` has made."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
 class Connection:
     """One client's socket as the venue writes to it. Nothing here blocks.
 
@@ -69,7 +74,6 @@ class Connection:
         waiting_bytes_max: int,
     ) -> None:
         self.path = path
-        self.opened_s = time.monotonic()
         self.accounts: set[str] = set()
         """Whose user data it carries."""
         self.incoming = incoming
@@ -151,10 +155,11 @@ class Conversations:
         self.on_open: list[Callable[[Connection], None]] = []
         self.filter: FrameFilter | None = None
         """Of every connection that is opened from now on."""
-        self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._open: weakref.WeakKeyDictionary[Connection, None] = weakref.WeakKeyDictionary()
         self._connects: dict[str, deque[float]] = {}
 
     def all(self) -> list[Connection]:
+        """The oldest first."""
         return [connection for connection in self._open if connection.is_open]
 
     async def close_all(self, code: int, reason: str, *, notice: bytes | None = None) -> None:
@@ -191,7 +196,7 @@ class Conversations:
             waiting_bytes_max=self.limits.waiting_bytes_max,
         )
         connection.filter = self.filter
-        self._open.add(connection)
+        self._open[connection] = None
         for told in self.on_open:
             told(connection)
         conversation = _Conversation(socket, connection, begin(connection))

@@ -24,6 +24,8 @@ from n1v1_exchange_simulator.command_records import (
     OpenAccount,
     Place,
     PlaceList,
+    SetFees,
+    SetTrading,
     command_of,
     record_of,
 )
@@ -31,7 +33,7 @@ from n1v1_exchange_simulator.journal import Journal, JournalError, Record
 from n1v1_exchange_simulator.market import MarketMemory
 from n1v1_exchange_simulator.market_events import MarketEvent
 from n1v1_exchange_simulator.matching.rules import MatchingRules
-from n1v1_exchange_simulator.replay.source import Source, Step, Tape
+from n1v1_exchange_simulator.replay.source import Quality, Source, Step, Tape
 from n1v1_exchange_simulator.venue import NewOrder, NewOrderList, OrderReport, Refused, ReplayedVenue, Report
 
 ReportListener = Callable[[Report], None]
@@ -63,10 +65,16 @@ class Exchange:
         self.venue = venue
         self.market = market
         self.source = source
+        self.usual_fees = {symbol: venue.fee_rates_ppb(symbol) for symbol in venue.instruments}
+        """By symbol, as the rules have them: (maker, taker) in parts per billion."""
         self.last_step: Step = ()
         """What happened at the current step; nothing before the first."""
         self.on_report: list[ReportListener] = []
         self.on_market: list[MarketListener] = []
+        self.on_time: list[Callable[[], None]] = []
+        """Told when the market's time has moved, after everybody has heard what happened."""
+        self.alarms: list[Callable[[int], int | None]] = []
+        """Each answers the next moment after one that must not be passed without being told on_time; None: none."""
         self._tape = Tape(source)
         self._journal = journal
         self._last_report = 0
@@ -133,16 +141,35 @@ class Exchange:
         return self.next_ns is not None and self.next_ns <= ts_ns
 
     def _move(self, goes_on: Callable[[], bool], *, until_ns: int = 0) -> None:
-        """One line of the journal for everything that one call lets happen, written before anybody hears of it.
+        """until_ns: time passes up to there once no step is due before it. An alarm on the way is rung."""
+        while True:
+            alarm_ns = self._next_alarm_ns()
+            self._move_to(alarm_ns, goes_on, until_ns)
+            if alarm_ns is None or self.clock_ns < alarm_ns:
+                return
 
-        until_ns: time passes up to there once no step is due before it.
-        """
+    def _next_alarm_ns(self) -> int | None:
+        moments = (alarm(self.clock_ns) for alarm in self.alarms)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _is_before(self, alarm_ns: int | None) -> bool:
+        """Whether the next step is. Of bars, the one that closes at a moment belongs to what was before it."""
+        if alarm_ns is None:
+            return True
+        if self.source.quality is Quality.BARS:
+            return self.clock_ns < alarm_ns
+        return self.next_ns is not None and self.next_ns < alarm_ns
+
+    def _move_to(self, alarm_ns: int | None, goes_on: Callable[[], bool], until_ns: int) -> None:
+        """One line of the journal for everything that happens up to an alarm, written before anybody hears of it."""
         step, clock_ns = self.step, self.venue.clock_ns
         reports: list[Report] = []
         public: list[MarketEvent] = []
-        while not self.is_done and goes_on():
+        while not self.is_done and goes_on() and self._is_before(alarm_ns):
             reports += self._take_step()
             public += self._public()
+        if alarm_ns is not None and (until_ns >= alarm_ns or (not self.is_done and goes_on())):
+            until_ns = alarm_ns
         if not self._is_due(until_ns - 1):
             reports += self._counted(self.venue.pass_time(until_ns))
             public += self._public()
@@ -151,6 +178,8 @@ class Exchange:
                 {"do": "advance", "step": self.step, "clock_ns": self.venue.clock_ns, "reports": self._last_report}
             )
             self._tell(reports, public)
+            for told in self.on_time:
+                told()
 
     def _take_step(self) -> Sequence[Report]:
         self.last_step = self._tape.take()
@@ -182,6 +211,12 @@ class Exchange:
 
     def deposit(self, account: str, asset: str, change: int) -> Sequence[Report] | Refused:
         return self._do(Deposit(account=account, asset=asset, change=change))
+
+    def set_trading(self, symbol: str, *, is_open: bool) -> None:
+        self._do(SetTrading(symbol=symbol, is_open=is_open))
+
+    def set_fees(self, symbol: str, *, maker_ppb: int, taker_ppb: int) -> None:
+        self._do(SetFees(symbol=symbol, maker_ppb=maker_ppb, taker_ppb=taker_ppb))
 
     def _do(self, command: Command) -> Sequence[Report] | Refused:
         answer = command.apply(self.venue)

@@ -17,15 +17,25 @@ BookOf = Callable[[str, int], DepthSnapshot]
 
 
 class MarketMemory:
-    """`PublicMarket`. recorded: the length of the bars of a recording of bars; None: bars are made of trades."""
+    """`PublicMarket`. recorded: the length of the bars of a recording of bars; None: bars are made of trades, and a
+    quiet time gives flat ones where `is_open` says that the market is open then."""
 
-    def __init__(self, symbols: Iterable[str], *, book: BookOf, recorded: str | None, opens_ns: int) -> None:
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        *,
+        book: BookOf,
+        recorded: str | None,
+        opens_ns: int,
+        is_open: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._series = {symbol: BarSeries(symbol, recorded) for symbol in symbols}
         self._trades: dict[str, deque[PublicTrade]] = {symbol: deque(maxlen=TRADES_KEPT) for symbol in self._series}
         self._last: dict[str, int] = {}
         self._book = book
         self._has_trades = recorded is None
         self._now_ns = opens_ns
+        self._is_open = is_open
 
     def book(self, symbol: str, levels: int) -> DepthSnapshot:
         self._of(symbol)
@@ -57,8 +67,8 @@ class MarketMemory:
             told += self._closed_by(event)
         self._now_ns = max(self._now_ns, now_ns)
         if self._has_trades:
-            for series in self._series.values():
-                told += series.advance(self._now_ns)
+            for symbol, series in self._series.items():
+                told += series.advance(self._now_ns, fills=self._is_open(symbol))
         return told
 
     def _closed_by(self, event: MarketEvent) -> list[MarketEvent]:

@@ -93,7 +93,9 @@ def exchange_over(source: Source, rules: Rules, journal: Journal, opening: Mappi
 
 
 def _market_of(venue: ReplayedVenue, source: Source, *, recorded: str | None) -> MarketMemory:
-    return MarketMemory(venue.instruments, book=venue.book, recorded=recorded, opens_ns=source.first_ns)
+    return MarketMemory(
+        venue.instruments, book=venue.book, recorded=recorded, opens_ns=source.first_ns, is_open=venue.is_open
+    )
 
 
 def _rules_of(settings: Settings, source: Source) -> Rules:

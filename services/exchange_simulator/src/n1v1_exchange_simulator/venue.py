@@ -313,6 +313,12 @@ class Venue(Protocol):
     ) -> Sequence[Report] | Refused:
         """Make an order smaller; it keeps its place in the queue. client_order_id: what it is called from now on."""
 
+    def set_trading(self, symbol: str, *, is_open: bool) -> Sequence[Report]:
+        """Closed: no new orders, and nothing trades; orders that rest stay and can be cancelled."""
+
+    def set_fees(self, symbol: str, *, maker_ppb: int, taker_ppb: int) -> Sequence[Report]:
+        """From the next execution on."""
+
     # questions
     def order(self, account: str, symbol: str, number: int) -> KnownOrder | None: ...
 
@@ -341,8 +347,11 @@ class Venue(Protocol):
     def fee_rates_ppb(self, symbol: str) -> tuple[int, int]:
         """(maker, taker)."""
 
+    def is_open(self, symbol: str) -> bool:
+        """Whether it trades."""
+
     def state_hash(self) -> str:
-        """Equal for two venues when accounts, orders, executions and last prices are equal."""
+        """Equal for two venues when accounts, orders, executions, last prices, fees and what is closed are equal."""
 
 
 class ReplayedVenue(Venue, Protocol):

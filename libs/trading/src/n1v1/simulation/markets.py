@@ -37,7 +37,10 @@ class Book:
 
 
 class SymbolMarket:
-    """A bar strictly between quiet_low and quiet_high that closes before quiet_until_ns changes no order."""
+    """A bar strictly between quiet_low and quiet_high that closes before quiet_until_ns changes no order.
+
+    rules: the venue's, until the symbol is given fees of its own.
+    """
 
     __slots__ = (
         "_quiet",
@@ -48,10 +51,12 @@ class SymbolMarket:
         "quiet_high",
         "quiet_low",
         "quiet_until_ns",
+        "rules",
     )
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, rules: Record) -> None:
         self.instrument = instrument
+        self.rules = rules
         self.last_close: int | None = None
         self.last_close_ns = -1
         self.books: dict[str, Book] = {}
@@ -64,9 +69,9 @@ class SymbolMarket:
             self.books[account] = Book(may_short=self.instrument.can_short)
         return self.books[account]
 
-    def find_quiet_range(self, rules: Record) -> None:
+    def find_quiet_range(self) -> None:
         quiet = self._quiet
         quiet.low, quiet.high, quiet.until_ns = 0, records.UNLIMITED, records.UNLIMITED
         for book in self.books.values():
-            quiet_range(book.records, len(book.records), rules, quiet)
+            quiet_range(book.records, len(book.records), self.rules, quiet)
         self.quiet_low, self.quiet_high, self.quiet_until_ns = quiet.low, quiet.high, quiet.until_ns

@@ -44,9 +44,10 @@ from n1v1.kernels import Record, new_record
 from n1v1.simulation import records, rejections
 from n1v1.simulation.accepting import accept
 from n1v1.simulation.assumptions import AssumptionCount, AssumptionCounts
+from n1v1.simulation.book import Matching, is_leg, lock, unlock
 from n1v1.simulation.holdings import Balance, Holdings
 from n1v1.simulation.markets import Book, SymbolMarket
-from n1v1.simulation.matching import cancel, match_bar, open_budget
+from n1v1.simulation.matching import NO_BAR, cancel, match_bar, open_budget
 from n1v1.simulation.orders import VenueOrder, VenueTrade, new_order
 from n1v1.simulation.rejections import Rejection
 from n1v1.simulation.rules import VenueRules
@@ -68,13 +69,13 @@ class SimulatedVenue:
         """The close of the last bars; None before the first, when the market is closed."""
         shortable = [instrument.base for instrument in self.instruments.values() if instrument.can_short]
         self._holdings = Holdings(shortable)
-        self._markets = {symbol: SymbolMarket(instrument) for symbol, instrument in self.instruments.items()}
+        record = rules.record()
+        self._markets = {symbol: SymbolMarket(instrument, record) for symbol, instrument in self.instruments.items()}
         self._orders: list[VenueOrder] = []
         self._by_client_id: dict[tuple[str, str, str], list[VenueOrder]] = {}
         self._trades: dict[tuple[str, str], list[VenueTrade]] = defaultdict(list)
         self._trade_count = 0
         self._counts = AssumptionCounts()
-        self._rules = rules.record()
         self._bar: Record = new_record(records.BAR)
         self._budget: Record = new_record(records.BUDGET)
         self._happenings: list[Record] = []
@@ -146,7 +147,7 @@ class SimulatedVenue:
             len(book.records),
             index,
             self._now(),
-            self._rules,
+            market.rules,
             wallet,
             self._budget,
             self._room_for(book),
@@ -154,6 +155,48 @@ class SimulatedVenue:
         reports = [self._closed(book.orders[each.order], each) for each in self._happenings[:count]]
         self._after_change(account, market, book)
         return sorted(reports, key=lambda report: report.client_order_id != client_order_id)
+
+    def amend(self, account: str, symbol: str, number: int, *, lots: int, client_order_id: str) -> None:
+        """Make an open order smaller, and with a leg the other one of its list. client_order_id: its name from now on.
+
+        The caller has seen that `lots` are whole steps, fewer than before and more than are filled.
+        """
+        market = self._markets[symbol]
+        book = market.books[account]
+        amended = next(order for order in book.orders if order.number == number)
+        at = Matching(
+            market.instrument,
+            book.records,
+            len(book.records),
+            NO_BAR,
+            market.rules,
+            self._wallet(account, market),
+            self._budget,
+            self._happenings,
+        )
+        unfilled = lots - amended.filled_lots
+        for index, record in enumerate(book.records):
+            if record is amended.record or (
+                is_leg(record) and is_leg(amended.record) and record.list_number == amended.list_number
+            ):
+                unlock(at, index)
+                record.lots = record.filled_lots + unfilled
+                record.open_lots = min(record.open_lots, unfilled)
+                lock(at, index)
+        amended.record.updated_ns = self._now()
+        self._rename(amended, client_order_id)
+        self._after_change(account, market, book)
+
+    def fee_rates_ppb(self, symbol: str) -> tuple[int, int]:
+        """(maker, taker)."""
+        rules = self._markets[symbol].rules
+        return int(rules.maker_fee_ppb), int(rules.taker_fee_ppb)
+
+    def set_fees(self, symbol: str, *, maker_ppb: int, taker_ppb: int) -> None:
+        """From the next execution on. What is set aside already stays; what it does not pay for is not bought."""
+        market, record = self._markets[symbol], self.rules.record()
+        record.maker_fee_ppb, record.taker_fee_ppb = maker_ppb, taker_ppb
+        market.rules = record
 
     def advance(self, bars: Sequence[ClosedBar]) -> list[AccountReport]:
         """Match everything open against the bars that close at one time, and move the clock there.
@@ -291,7 +334,7 @@ class SimulatedVenue:
             len(book.records),
             market.last_close,
             self._now(),
-            self._rules,
+            market.rules,
             wallet,
         )
         if verdict != records.ACCEPTED:
@@ -348,6 +391,13 @@ class SimulatedVenue:
             reason=why.reason,
         )
 
+    def _rename(self, order: VenueOrder, client_order_id: str) -> None:
+        if client_order_id == order.client_order_id:
+            return
+        self._by_client_id[order.account, order.symbol, order.client_order_id].remove(order)
+        order.client_order_id = ClientOrderId(client_order_id)
+        self._by_client_id.setdefault((order.account, order.symbol, client_order_id), []).append(order)
+
     def _now(self) -> int:
         if self.clock_ns is None:
             raise InvalidValue("no order can exist before the first bar")
@@ -376,7 +426,7 @@ class SimulatedVenue:
     def _match(self, market: SymbolMarket, bar: ClosedBar) -> Iterator[AccountReport]:
         """Match every account that has orders of this symbol, in the order in which they first had one."""
         _load_bar(self._bar, bar)
-        open_budget(self._bar, self._rules, self._budget)
+        open_budget(self._bar, market.rules, self._budget)
         for account, book in market.books.items():
             if not book.orders:
                 continue
@@ -385,7 +435,7 @@ class SimulatedVenue:
                 book.records,
                 len(book.records),
                 self._bar,
-                self._rules,
+                market.rules,
                 self._wallet(account, market),
                 self._budget,
                 self._room_for(book),
@@ -476,7 +526,7 @@ class SimulatedVenue:
         self._holdings.arrange(account, market.instrument.quote, free=book.wallet.cash)
         self._holdings.arrange(account, market.instrument.base, free=book.wallet.held)
         book.forget_the_dead()
-        market.find_quiet_range(self._rules)
+        market.find_quiet_range()
 
 
 def _accepted(order: VenueOrder) -> VenueAccepted:

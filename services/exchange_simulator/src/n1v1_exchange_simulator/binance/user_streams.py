@@ -62,6 +62,8 @@ class Postman(Protocol):
 
 class UserStreams:
     def __init__(self, events: UserEvents, timing: EventTiming) -> None:
+        self.on_join: list[Callable[[Connection], None]] = []
+        """Told of a connection that has begun to carry an account's data."""
         self._events = events
         self._timing = timing
         self._listeners: dict[str, dict[Listener, None]] = {}
@@ -75,6 +77,8 @@ class UserStreams:
     def join(self, account: str, listener: Listener) -> None:
         self._listeners.setdefault(account, {})[listener] = None
         listener.connection.accounts.add(account)
+        for told in self.on_join:
+            told(listener.connection)
 
     def leave(self, account: str, listener: Listener) -> None:
         self._listeners[account].pop(listener, None)

@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from n1v1_exchange_simulator.faults.descriptions import AnyFault, Clock, Counted, Fault, FaultError, Subject
+from n1v1_exchange_simulator.faults.descriptions import (
+    AnyFault,
+    Clock,
+    Counted,
+    Fault,
+    FaultError,
+    Subject,
+    nanoseconds,
+)
 from n1v1_exchange_simulator.faults.log import FaultLog
+from n1v1_exchange_simulator.faults.timing import Nanoseconds, Timers
 
-Nanoseconds = Callable[[], int]
 F = TypeVar("F", bound=Fault)
 
 
@@ -21,7 +29,7 @@ class Active(Generic[F]):
     fault: F
     seed: int
     since_ns: int
-    """Wall time."""
+    """By `Timers`."""
     matches: int = 0
     firings: int = 0
 
@@ -40,13 +48,13 @@ class Firing(Generic[F]):
 
 
 class Faults:
-    """seed: of the run. venue_ns: the time by which faults start and end. wall_ns: of the log, and of drift."""
+    """seed: of the run. venue_ns: the time by which faults start and end. timers: how long they last, and drift."""
 
-    def __init__(self, *, seed: int, log: FaultLog, venue_ns: Nanoseconds, wall_ns: Nanoseconds) -> None:
+    def __init__(self, *, seed: int, log: FaultLog, venue_ns: Nanoseconds, timers: Timers) -> None:
         self.seed = seed
+        self.timers = timers
         self.log = log
         self.on_change: list[Callable[[], None]] = []
-        self._true_wall_ns = wall_ns
         self._venue_ns = venue_ns
         self._active: dict[str, Active[Any]] = {}
         self._named = 0
@@ -64,7 +72,7 @@ class Faults:
             raise FaultError(f"name: there is a fault {fault.name!r} already; remove it first, or choose another name")
         named = fault if fault.name else fault.model_copy(update={"name": self._next_name(fault)})
         seed = self.seed if named.seed is None else named.seed
-        self._active[named.name] = Active(named, seed, self._true_wall_ns())
+        self._active[named.name] = Active(named, seed, self.timers.now_ns())
         self._changed()
         return named.name
 
@@ -117,12 +125,14 @@ class Faults:
 
         return read
 
-    def wall_ns(self) -> int:
-        """The true time."""
-        return self._true_wall_ns()
+    def next_change_ns(self, after_ns: int) -> int | None:
+        """The next moment after one of the venue's time at which a fault starts or ends."""
+        edges = (edge for active in self._active.values() for edge in (active.fault.starts, active.fault.ends))
+        moments = (nanoseconds(edge) for edge in edges if edge is not None)
+        return min((moment for moment in moments if moment > after_ns), default=None)
 
     def _clock_error_ns(self) -> int:
-        now_ns = self._true_wall_ns()
+        now_ns = self.timers.now_ns()
         errors = (
             active.fault.offset_ms * 1e6 + (now_ns - active.since_ns) * active.fault.drift_ppm / 1e6
             for active in self.of(Clock)
@@ -131,13 +141,10 @@ class Faults:
 
     def note(self, firing: Firing[Any], **found: object) -> None:
         """Add to the log what a firing drew or did."""
-        self.log.write(
-            {"fault": firing.fault.name, "seed": firing.entry["seed"], "wall_ns": self._true_wall_ns()} | found
-        )
+        self.log.write({"fault": firing.fault.name, "seed": firing.entry["seed"]} | self.timers.stamp() | found)
 
     def _logged(self, active: Active[Any], seed: str, subject: Subject) -> dict[str, Any]:
-        entry = {
-            "wall_ns": self._true_wall_ns(),
+        entry = self.timers.stamp() | {
             "venue_ns": self._venue_ns(),
             "fault": active.fault.name,
             "kind": active.fault.kind,

@@ -77,5 +77,12 @@ def refusal(code: int, msg: str, status: int, retry_after_s: int | None = None) 
     return web.Response(body=body, status=status, content_type="application/json", headers=_retry_after(retry_after_s))
 
 
+def of_a_call(fault: HttpError) -> web.Response:
+    """The same, said by the WebSocket API, which knows no pages."""
+    if fault.status in (418, 429):
+        return http_error(fault.status, fault.retry_after_s)
+    return refusal(-1000, "An unknown error occurred while processing the request.", fault.status, fault.retry_after_s)
+
+
 def _retry_after(seconds: int | None) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": str(seconds)}

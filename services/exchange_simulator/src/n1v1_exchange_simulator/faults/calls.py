@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from n1v1_exchange_simulator.conversations import Connection, text_frame
+from n1v1_exchange_simulator.conversations import Connection, payload_of, text_frame
 from n1v1_exchange_simulator.faults import answers
 from n1v1_exchange_simulator.faults.active import Faults, Firing
+from n1v1_exchange_simulator.faults.bans import Bans
 from n1v1_exchange_simulator.faults.descriptions import (
     CALL,
     Ban,
@@ -26,31 +27,54 @@ from n1v1_exchange_simulator.faults.descriptions import (
     RequestFault,
     Subject,
 )
+from n1v1_exchange_simulator.faults.queries import NOT_VISIBLE, LaggingQueries
 
 Answer = Callable[[str], bytes | None]
 """Of a call's text: the frame that answers it; None: nothing is said."""
 
 
 class CallFaults:
-    def __init__(self, faults: Faults, accounts: Mapping[str, str]) -> None:
+    def __init__(self, faults: Faults, accounts: Mapping[str, str], queries: LaggingQueries, bans: Bans) -> None:
         """accounts: names by API key."""
         self._faults = faults
         self._accounts = accounts
+        self._queries = queries
+        self._bans = bans
 
     def around(self, connection: Connection, answer: Answer) -> Answer:
-        """A load balancer does not speak here: faults that answer with its pages concern REST alone."""
-
         def with_faults(text: str) -> bytes | None:
             if not len(self._faults):
                 return answer(text)
             call = _parsed(text)
-            firings = self._faults.fire(RequestFault, self._subject_of(call, connection))
-            firings = [firing for firing in firings if not isinstance(firing.fault, HttpError | Ban)]
+            subject = self._subject_of(call, connection)
+            lagging = self._lagging(subject, answer) if self._queries.is_needed else answer
+            firings = self._faults.fire(RequestFault, subject)
             if not firings:
-                return answer(text)
-            return _Call(self._faults, connection, answer, call.get("id")).under(firings, text)
+                return lagging(text)
+            return _Call(self._faults, self._bans, connection, lagging, call.get("id")).under(firings, text)
 
         return with_faults
+
+    def _lagging(self, subject: Subject, answer: Answer) -> Answer:
+        def lagging(text: str) -> bytes | None:
+            frame = answer(text)
+            said = None if frame is None else orjson.loads(payload_of(frame))
+            if said is None or said.get("status") != 200:
+                return frame
+            truth = said["result"]
+            told = self._queries.told(subject, truth)
+            if told is NOT_VISIBLE:
+                refused = answers.order_not_visible()
+                assert isinstance(refused.body, bytes), "refusals are made with a body"
+                del said["result"]
+                said |= {"status": refused.status, "error": orjson.loads(refused.body)}
+            elif told is truth:
+                return frame
+            else:
+                said["result"] = told
+            return text_frame(orjson.dumps(said))
+
+        return lagging
 
     def _subject_of(self, call: dict[str, Any], connection: Connection) -> Subject:
         sent = call.get("params")
@@ -67,8 +91,9 @@ class CallFaults:
 class _Call:
     """One call while faults fire on it."""
 
-    def __init__(self, faults: Faults, connection: Connection, answer: Answer, call_id: object) -> None:
+    def __init__(self, faults: Faults, bans: Bans, connection: Connection, answer: Answer, call_id: object) -> None:
         self._faults = faults
+        self._bans = bans
         self._connection = connection
         self._answer = answer
         self._id = call_id
@@ -93,7 +118,7 @@ class _Call:
                 case DropBefore():
                     self._connection.abort()
                     return None
-            refused = answers.answer_before(firing.fault)
+            refused = self._refused_before(firing.fault)
             if refused is not None:
                 return self._refusal(refused)
         return self._said(firings, self._done(firings, text))
@@ -114,7 +139,7 @@ class _Call:
                 case DropAfter():
                     self._connection.abort()
                     return None
-            refused = answers.answer_after(firing.fault)
+            refused = self._refused_after(firing.fault)
             if refused is not None:
                 frame = self._refusal(refused)
         after_s = sum(self._delay_s(firing, "after") for firing in firings)
@@ -122,6 +147,17 @@ class _Call:
             asyncio.get_running_loop().call_later(after_s, self._connection.send, frame)
             return None
         return frame
+
+    def _refused_before(self, fault: RequestFault) -> web.Response | None:
+        match fault:
+            case Ban():
+                return self._bans.answer(fault)
+            case HttpError(when="before"):
+                return answers.of_a_call(fault)
+        return answers.answer_before(fault)
+
+    def _refused_after(self, fault: RequestFault) -> web.Response | None:
+        return answers.of_a_call(fault) if isinstance(fault, HttpError) else answers.answer_after(fault)
 
     def _delay_s(self, firing: Firing[RequestFault], leg: str) -> float:
         delay = getattr(firing.fault, leg) if isinstance(firing.fault, Latency) else None
@@ -133,7 +169,11 @@ class _Call:
 
     def _refusal(self, response: web.Response) -> bytes:
         assert isinstance(response.body, bytes), "refusals are made with a body"
-        answer = {"id": self._id, "status": response.status, "error": orjson.loads(response.body)}
+        error = orjson.loads(response.body)
+        if (wait_s := response.headers.get("Retry-After")) is not None:
+            now_ms = self._faults.timers.now_ns() // 1_000_000
+            error["data"] = {"serverTime": now_ms, "retryAfter": now_ms + 1_000 * int(wait_s)}
+        answer = {"id": self._id, "status": response.status, "error": error}
         return text_frame(orjson.dumps(answer))
 
 

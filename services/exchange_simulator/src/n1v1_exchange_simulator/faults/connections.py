@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary, WeakSet
 
 import orjson
 from aiohttp import WSMsgType, web
@@ -31,9 +32,7 @@ from n1v1_exchange_simulator.faults.descriptions import (
     StreamTerminated,
     Subject,
 )
-
-LOOK_EVERY_S = 0.02
-"""Faults of connections begin at times of the venue or after a while, which nobody announces."""
+from n1v1_exchange_simulator.faults.timing import SECOND_NS
 
 _EVENT = re.compile(rb'"e":"([A-Za-z0-9]+)"')
 _SYMBOL = re.compile(rb'"s":"([A-Z0-9]+)"')
@@ -45,15 +44,52 @@ class UserData(Protocol):
 
 
 class ConnectionFaults:
+    """Looks at a connection when it is opened and when it begins to carry user data, and at all of them when a fault
+    is added and when the market's time has moved; between them timers ring."""
+
     def __init__(self, faults: Faults, conversations: Conversations, user_data: UserData) -> None:
         self._faults = faults
         self._conversations = conversations
         self._user_data = user_data
-        self._seen: dict[int, set[Connection]] = {}
+        self._opened_ns: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
+        self._seen: dict[str, WeakSet[Connection]] = {}
+        """By the name of a fault: connections that it has concerned."""
+        self._awaited: dict[str, WeakSet[Connection]] = {}
+        """By the name of a fault: connections that are not old enough for it yet."""
         self._under_way: set[asyncio.Task[None]] = set()
         self._messages = MessageFilter(faults)
-        faults.on_change.append(self._install)
+        faults.on_change.append(self._on_change)
+        conversations.on_open.append(self._on_open)
         self._install()
+
+    async def driven(self, application: web.Application) -> AsyncIterator[None]:
+        """For `cleanup_ctx`: what is under way when the application ends does not outlive it."""
+        yield
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def look(self) -> None:
+        """Fire everything that is due at this moment, on the oldest connection first."""
+        if not any(isinstance(active.fault, ConnectionFault) for active in self._faults.all()):
+            return
+        for connection in self._conversations.all():
+            self.look_at(connection)
+
+    def look_at(self, connection: Connection) -> None:
+        for active in self._faults.of(ConnectionFault):
+            self._look(active, connection)
+
+    def _on_open(self, connection: Connection) -> None:
+        """Whoever answers it has not begun yet."""
+        self._opened_ns[connection] = self._faults.timers.now_ns()
+        asyncio.get_running_loop().call_soon(self.look_at, connection)
+
+    def _on_change(self) -> None:
+        self._install()
+        names = {active.fault.name for active in self._faults.all()}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in names}
+        self.look()
 
     def _install(self) -> None:
         """Frames are looked at only while there is a fault that may fire on one."""
@@ -63,50 +99,40 @@ class ConnectionFaults:
             if not connection.is_deaf:
                 connection.filter = self._conversations.filter
 
-    async def driven(self, application: web.Application) -> AsyncIterator[None]:
-        """For `cleanup_ctx`: what becomes due is carried out while the application runs."""
-        driver = asyncio.create_task(self._drive())
-        yield
-        tasks = [driver, *self._under_way]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _drive(self) -> None:
-        while True:
-            self.look()
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    def look(self) -> None:
-        """Fire everything that is due at this moment."""
-        for active in self._faults.of(ConnectionFault):
-            for connection in self._conversations.all():
-                if not active.is_spent and self._is_due(active, connection):
-                    self._fire(active, connection)
-
-    def _is_due(self, active: Active[ConnectionFault], connection: Connection) -> bool:
-        age_s = time.monotonic() - connection.opened_s
-        if age_s < active.fault.after_s or connection in self._seen.get(id(active), ()):
-            return False
-        return any(active.fault.concerns(subject) for subject in self._subjects(connection))
-
-    def _fire(self, active: Active[ConnectionFault], connection: Connection) -> None:
-        self._seen.setdefault(id(active), set()).add(connection)
-        subject = next(one for one in self._subjects(connection) if active.fault.concerns(one))
+    def _look(self, active: Active[ConnectionFault], connection: Connection) -> None:
+        fault, seen = active.fault, self._seen.setdefault(active.fault.name, WeakSet())
+        subject = next((one for one in self._subjects(connection) if fault.concerns(one)), None)
+        if subject is None or connection in seen or not connection.is_open:
+            return
+        age_ns = self._faults.timers.now_ns() - self._opened_ns[connection]
+        left_s = fault.after_s - age_ns / SECOND_NS
+        if left_s > 0:
+            self._await_age(left_s, active, connection)
+            return
+        seen.add(connection)
         firing = self._faults.try_to_fire(active, subject)
         if firing is not None:
-            task = asyncio.get_running_loop().create_task(self._carry_out(firing, connection))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._carry_out(firing, connection)
+
+    def _await_age(self, left_s: float, active: Active[ConnectionFault], connection: Connection) -> None:
+        awaited = self._awaited.setdefault(active.fault.name, WeakSet())
+
+        def look_again() -> None:
+            awaited.discard(connection)
+            self.look_at(connection)
+
+        if connection not in awaited:
+            awaited.add(connection)
+            self._faults.timers.call_later(left_s, look_again)
 
     def _subjects(self, connection: Connection) -> list[Subject]:
         accounts = sorted(connection.accounts) or [""]
         return [Subject(path=connection.path, account=account) for account in accounts]
 
-    async def _carry_out(self, firing: Firing[ConnectionFault], connection: Connection) -> None:
+    def _carry_out(self, firing: Firing[ConnectionFault], connection: Connection) -> None:
         match firing.fault:
             case CloseConnection(code=code, reason=reason):
-                await connection.close(code, reason)
+                self._close(connection, code, reason)
             case AbortConnection():
                 connection.abort()
             case HalfOpen():
@@ -114,18 +140,21 @@ class ConnectionFaults:
                 connection.filter = _nothing
             case Stall(for_s=for_s):
                 connection.hold()
-                await asyncio.sleep(for_s)
-                connection.release()
+                self._faults.timers.call_later(for_s, connection.release)
             case ServerShutdown(notice_s=notice_s):
-                connection.send(text_frame(orjson.dumps(shutdown_notice(self._faults.wall_ns()))))
-                await asyncio.sleep(notice_s)
-                await connection.close(1001, "server shutdown")
+                connection.send(text_frame(orjson.dumps(shutdown_notice(self._faults.timers.now_ns()))))
+                self._faults.timers.call_later(notice_s, lambda: self._close(connection, 1001, "server shutdown"))
             case SlowConsumer(bytes_max=bytes_max):
                 connection.waiting_bytes_max = bytes_max
             case IncomingLimit(messages_per_s=messages_per_s):
                 connection.incoming = IncomingFrames(messages_per_s, (WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG))
             case StreamTerminated():
                 self._user_data.terminate(connection)
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        task = asyncio.get_running_loop().create_task(connection.close(code, reason))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
 
 class MessageFilter:
@@ -155,7 +184,7 @@ class MessageFilter:
                 seconds = delay.draw_s(firing.rng)
                 self._faults.note(firing, delay_ms=seconds * 1_000)
                 for frame in frames:
-                    asyncio.get_running_loop().call_later(seconds, connection.send_unfiltered, frame)
+                    self._faults.timers.call_later(seconds, partial(connection.send_unfiltered, frame))
                 return []
             case ReorderMessages() if frames:
                 place = _place(connection, subject_of(connection.path, frames[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from math import exp
 from random import Random
@@ -154,7 +155,8 @@ class DropAfter(RequestFault):
 
 
 class HttpError(RequestFault):
-    """What a load balancer says instead of the venue. 403 and 5xx are pages of HTML, 418 and 429 the venue's JSON."""
+    """What a load balancer says instead of the venue. 403 and 5xx are pages of HTML, 418 and 429 the venue's JSON; a
+    call of the WebSocket API gets an error with that status, and -1000 for all but 418 and 429."""
 
     kind: Literal["http_error"]
     status: Literal[403, 418, 429, 500, 502, 503, 504]
@@ -211,7 +213,7 @@ class OrderNotVisible(QueryFault):
 
 
 class StaleAccount(QueryFault):
-    """The answer of /api/v3/account comes from a cache that is renewed so often."""
+    """The answer of /api/v3/account, or account.status, comes from a cache that is renewed so often."""
 
     kind: Literal["stale_account"]
     age_ms: Milliseconds
@@ -319,9 +321,12 @@ class IncomingLimit(ConnectionFault):
 
 
 class StreamTerminated(ConnectionFault):
-    """eventStreamTerminated: the user data stream ends, the connection stays."""
+    """eventStreamTerminated: the user data stream ends, the connection stays. Of connections that carry one."""
 
     kind: Literal["event_stream_terminated"]
+
+    def concerns(self, subject: Subject) -> bool:
+        return bool(subject.account) and super().concerns(subject)
 
 
 # --- messages that the venue sends on a connection -----------------------------------------------------------------
@@ -386,9 +391,18 @@ class RecordingFault(MarketFault):
 
 
 class SymbolHalt(RuleFault):
-    """The symbol's status is HALT, and new orders are refused: Market is closed."""
+    """New orders are refused: Market is closed. Nothing trades; orders that rest can be cancelled."""
 
     kind: Literal["symbol_halt"]
+    status: Literal["HALT", "BREAK", "CANCEL_ONLY"] = "HALT"
+
+
+class FeeChange(RuleFault):
+    """What executions cost from then on, in hundredths of a percent. Stands in the journal: a restart keeps it."""
+
+    kind: Literal["fee_change"]
+    maker_bps: Annotated[Decimal, Field(ge=0, lt=10_000, max_digits=9, decimal_places=5)]
+    taker_bps: Annotated[Decimal, Field(ge=0, lt=10_000, max_digits=9, decimal_places=5)]
 
 
 class DataGap(RecordingFault):
@@ -461,6 +475,7 @@ AnyFault = Annotated[
     | DelayMessage
     | ReorderMessages
     | SymbolHalt
+    | FeeChange
     | DataGap
     | FlashCrash
     | WideSpread

@@ -12,7 +12,9 @@ import orjson
 REMEMBERED = 10_000
 
 Entry = dict[str, Any]
-"""number, wall_ns, venue_ns, fault, kind, seed, match, on; and what was drawn or found, by the kind."""
+"""number, venue_ns, fault, kind, seed, match, on; and what was drawn or found, by the kind.
+wall_ns: but in lockstep, where every run writes the same.
+"""
 
 
 class FaultLog:

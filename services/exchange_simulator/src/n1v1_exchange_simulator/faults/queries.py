@@ -2,77 +2,98 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-from aiohttp import web
-
-from n1v1_exchange_simulator.faults import answers
 from n1v1_exchange_simulator.faults.active import Active, Faults
-from n1v1_exchange_simulator.faults.descriptions import OrderNotVisible, StaleAccount, Subject
+from n1v1_exchange_simulator.faults.descriptions import CALL, OrderNotVisible, QueryFault, StaleAccount, Subject
 
-ACCOUNT = "/api/v3/account"
+ACCOUNT = ("/api/v3/account", "account.status")
+QUERIES = frozenset(
+    {
+        "order.status",
+        "openOrders.status",
+        "allOrders",
+        "orderList.status",
+        "openOrderLists.status",
+        "allOrderLists",
+        "account.status",
+        "myTrades",
+    }
+)
+"""Of the WebSocket API; what it is asked for otherwise changes something, or is of the market."""
 REMEMBERED = 10_000
 
 OrderKey = tuple[str, int]
 """Symbol and orderId."""
 
+Answer = Any
+"""JSON."""
+
+NOT_VISIBLE = None
+"""Instead of an answer: -2013."""
+
 
 class LaggingQueries:
+    """Of REST and of the WebSocket API, which answer the same."""
+
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._accepted: dict[OrderKey, float] = {}
-        self._accounts: dict[str, tuple[float, web.Response]] = {}
+        self._accepted_ns: dict[OrderKey, int] = {}
+        self._accounts: dict[str, tuple[int, Answer]] = {}
 
-    def answer(self, subject: Subject, response: web.StreamResponse) -> web.StreamResponse:
-        """What the client gets to read instead of `response`, which is the truth."""
-        if not isinstance(response, web.Response) or response.status != 200:
-            return response
-        if subject.method != "GET":
-            self._remember(response)
-            return response
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a fault for which answers have to be read."""
+        return any(isinstance(active.fault, QueryFault) for active in self._faults.all())
+
+    def told(self, subject: Subject, truth: Answer) -> Answer:
+        """What the client gets to read, or NOT_VISIBLE."""
+        if not _is_query(subject):
+            self._remember(truth)
+            return truth
+        answer = truth
         for active in self._faults.of(OrderNotVisible):
             if active.fault.concerns(subject):
-                response = self._without_new_orders(active, subject, response)
+                answer = self._without_new_orders(active, subject, answer)
         for cached in self._faults.of(StaleAccount):
-            if subject.path == ACCOUNT and cached.fault.concerns(subject):
-                response = self._out_of_cache(cached, subject, response)
-        return response
+            if subject.path in ACCOUNT and cached.fault.concerns(subject):
+                answer = self._out_of_cache(cached, subject, answer)
+        return answer
 
-    def _remember(self, response: web.Response) -> None:
+    def _remember(self, truth: Answer) -> None:
         if not self._faults.of(OrderNotVisible):
             return
-        for key in _orders_in(_json_of(response)):
-            self._accepted.setdefault(key, time.monotonic())
-        while len(self._accepted) > REMEMBERED:
-            del self._accepted[next(iter(self._accepted))]
+        for key in _orders_in(truth):
+            self._accepted_ns.setdefault(key, self._faults.timers.now_ns())
+        while len(self._accepted_ns) > REMEMBERED:
+            del self._accepted_ns[next(iter(self._accepted_ns))]
 
-    def _without_new_orders(
-        self, active: Active[OrderNotVisible], subject: Subject, response: web.Response
-    ) -> web.Response:
-        known = _json_of(response)
-        since = time.monotonic() - active.fault.delay_ms / 1_000
-        new = {key for key in _orders_in(known) if self._accepted.get(key, since) > since}
+    def _without_new_orders(self, active: Active[OrderNotVisible], subject: Subject, known: Answer) -> Answer:
+        since_ns = self._faults.timers.now_ns() - round(active.fault.delay_ms * 1e6)
+        new = {key for key in _orders_in(known) if self._accepted_ns.get(key, since_ns) > since_ns}
         if not new or self._faults.try_to_fire(active, subject) is None:
-            return response
+            return known
         if isinstance(known, list):
-            return _json([order for order in known if not new.intersection(_orders_in(order))])
-        return answers.order_not_visible()
+            return [order for order in known if not new.intersection(_orders_in(order))]
+        return NOT_VISIBLE
 
-    def _out_of_cache(self, active: Active[StaleAccount], subject: Subject, response: web.Response) -> web.Response:
-        now = time.monotonic()
+    def _out_of_cache(self, active: Active[StaleAccount], subject: Subject, answer: Answer) -> Answer:
+        now_ns = self._faults.timers.now_ns()
         kept = self._accounts.get(subject.account)
-        is_fresh = kept is None or now - kept[0] >= active.fault.age_ms / 1_000
+        is_fresh = kept is None or now_ns - kept[0] >= active.fault.age_ms * 1e6
         if is_fresh or self._faults.try_to_fire(active, subject) is None:
-            self._accounts[subject.account] = now, response
-            return response
+            self._accounts[subject.account] = now_ns, answer
+            return answer
         assert kept is not None, "else it would be fresh"
-        return web.Response(body=kept[1].body, content_type="application/json")
+        return kept[1]
 
 
-def _orders_in(answer: Any) -> Iterator[OrderKey]:  # Any: whatever JSON holds
+def _is_query(subject: Subject) -> bool:
+    return subject.path in QUERIES if subject.method == CALL else subject.method == "GET"
+
+
+def _orders_in(answer: Answer) -> Iterator[OrderKey]:
     """Orders anywhere in the answer: of lists and of cancelReplace they are further in."""
     match answer:
         case {"orderId": int(number), "symbol": str(symbol)}:
@@ -83,13 +104,3 @@ def _orders_in(answer: Any) -> Iterator[OrderKey]:  # Any: whatever JSON holds
         case list():
             for part in answer:
                 yield from _orders_in(part)
-
-
-def _json_of(response: web.Response) -> Any:  # Any: whatever JSON holds
-    if response.content_type != "application/json" or not isinstance(response.body, bytes):
-        return None
-    return orjson.loads(response.body)
-
-
-def _json(answer: object) -> web.Response:
-    return web.Response(body=orjson.dumps(answer), content_type="application/json")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from math import ceil
 from urllib.parse import parse_qsl
 
+import orjson
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from n1v1_exchange_simulator.faults import answers
 from n1v1_exchange_simulator.faults.active import Faults, Firing
+from n1v1_exchange_simulator.faults.bans import Bans
 from n1v1_exchange_simulator.faults.descriptions import (
     Ban,
     Delay,
@@ -25,7 +26,7 @@ from n1v1_exchange_simulator.faults.descriptions import (
     RequestFault,
     Subject,
 )
-from n1v1_exchange_simulator.faults.queries import LaggingQueries
+from n1v1_exchange_simulator.faults.queries import NOT_VISIBLE, LaggingQueries
 from n1v1_exchange_simulator.tcp import reset
 
 VENUE = ("/api/", "/sapi/")
@@ -35,12 +36,12 @@ LOOK_EVERY_S = 0.05
 
 
 class RequestFaults:
-    def __init__(self, faults: Faults, accounts: Mapping[str, str]) -> None:
+    def __init__(self, faults: Faults, accounts: Mapping[str, str], queries: LaggingQueries, bans: Bans) -> None:
         """accounts: names by API key."""
         self._faults = faults
         self._accounts = accounts
-        self._queries = LaggingQueries(faults)
-        self._bans: dict[str, int] = {}
+        self._queries = queries
+        self._bans = bans
 
     def middleware(self) -> Middleware:
         @web.middleware
@@ -69,7 +70,7 @@ class RequestFaults:
         response = await self._delivered(firings, request, handler)
         for firing in firings:
             response = await self._after(firing, request, response)
-        return self._queries.answer(subject, response)
+        return self._as_a_replica_knows_it(subject, response)
 
     async def _before(self, firing: Firing[RequestFault], request: web.Request) -> web.Response | None:
         match firing.fault:
@@ -80,7 +81,7 @@ class RequestFaults:
             case DropBefore():
                 return _reset(request)
             case Ban():
-                return self._banned(firing.fault)
+                return self._bans.answer(firing.fault)
         return answers.answer_before(firing.fault)
 
     async def _delivered(
@@ -110,12 +111,16 @@ class RequestFaults:
         self._faults.note(firing, **{leg: seconds * 1_000})
         await asyncio.sleep(seconds)
 
-    def _banned(self, fault: Ban) -> web.Response | None:
-        now = self._faults.wall_ns()
-        until = self._bans.setdefault(fault.name, now + fault.for_s * 1_000_000_000)
-        if now >= until:
-            return None
-        return answers.banned(until // 1_000_000, retry_after_s=ceil((until - now) / 1e9))
+    def _as_a_replica_knows_it(self, subject: Subject, response: web.StreamResponse) -> web.StreamResponse:
+        if not self._queries.is_needed or not isinstance(response, web.Response) or response.status != 200:
+            return response
+        if response.content_type != "application/json" or not isinstance(response.body, bytes):
+            return response
+        truth = orjson.loads(response.body)
+        told = self._queries.told(subject, truth)
+        if told is NOT_VISIBLE:
+            return answers.order_not_visible()
+        return response if told is truth else web.Response(body=orjson.dumps(told), content_type="application/json")
 
     async def _subject_of(self, request: web.Request) -> Subject:
         sent = dict(parse_qsl((await request.read()).decode(errors="replace"))) | dict(request.query)

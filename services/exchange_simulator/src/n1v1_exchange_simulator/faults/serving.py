@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from n1v1_exchange_simulator.faults.descriptions import FaultError, RecordingFau
 from n1v1_exchange_simulator.faults.log import FaultLog
 from n1v1_exchange_simulator.faults.recordings import DisturbedRecording
 from n1v1_exchange_simulator.faults.script import Script, read_script
+from n1v1_exchange_simulator.faults.timing import MarketTimers, WallTimers
 from n1v1_exchange_simulator.replay.source import Source
 
 LOOPBACK = "127.0.0.1"
@@ -47,7 +47,8 @@ def opened_faults(settings: Settings, venue_ns: Callable[[], int]) -> Iterator[F
         raise CannotStart(f"{path} cannot be written: {error.strerror}") from error
     try:
         seed = wanted.fault_seed if script.seed is None else script.seed
-        faults = Faults(seed=seed, log=log, venue_ns=venue_ns, wall_ns=time.time_ns)
+        timers = MarketTimers(venue_ns) if settings.replay.mode == "lockstep" else WallTimers()
+        faults = Faults(seed=seed, log=log, venue_ns=venue_ns, timers=timers)
         add_all(faults, script.faults)
         yield faults
     except FaultError as error:

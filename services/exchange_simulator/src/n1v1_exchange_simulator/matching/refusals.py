@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from n1v1.values import Instrument, OrderType, Side, TimeInForce
 from n1v1_exchange_simulator.matching.orders import PROFIT_TAKERS, STOPS
-from n1v1_exchange_simulator.venue import ListKind, NewOrder, NewOrderList, Refused
+from n1v1_exchange_simulator.venue import KnownOrder, ListKind, NewOrder, NewOrderList, Refused
 
 INVALID_SYMBOL = Refused(code=-1121, reason="Invalid symbol.")
 MARKET_IS_CLOSED = Refused(code=-1013, reason="Market is closed.")
@@ -36,6 +36,17 @@ UNEVEN_LEGS = Refused(
 
 WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 WITH_STOP = STOPS - {OrderType.TRAILING_STOP}
+
+
+def amendment(order: KnownOrder, lots: int, instrument: Instrument) -> Refused | None:
+    """Why an order cannot be made to ask for `lots` in all."""
+    if lots == order.lots:
+        return AMEND_CHANGES_NOTHING
+    if lots > order.lots:
+        return AMEND_INCREASES
+    if lots <= order.filled_lots + order.prevented_lots or lots % instrument.step_lots:
+        return LOT_SIZE
+    return None
 
 
 def malformed(order: NewOrder, instrument: Instrument) -> Refused | None:

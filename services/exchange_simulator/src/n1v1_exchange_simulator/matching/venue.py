@@ -398,15 +398,9 @@ class MatchingVenue:
     # --- amending ----------------------------------------------------------------------------------------------
 
     def _refused_amendment(self, order: MatchedOrder, lots: int, client_order_id: str) -> Refused | None:
-        if lots == order.lots:
-            return refusals.AMEND_CHANGES_NOTHING
-        if lots > order.lots:
-            return refusals.AMEND_INCREASES
-        step = self.instruments[order.request.symbol].step_lots
-        if lots <= order.filled_lots + order.prevented_lots or lots % step:
-            return refusals.LOT_SIZE
-        if client_order_id in ("", order.request.client_order_id):
-            return None
+        refused = refusals.amendment(order, lots, self.instruments[order.request.symbol])
+        if refused is not None or client_order_id in ("", order.request.client_order_id):
+            return refused
         known = self._newest(order.account, order.request.symbol, client_order_id)
         return refusals.DUPLICATE_ORDER if known is not None and known.is_open else None
 
