@@ -1,8 +1,10 @@
-"""The exchange simulator as its clients have it: orders a second, how long an answer takes, trades heard a second.
+"""The exchange simulator as its clients have it: orders a second, how long an answer takes, trades heard a second, and
+how fast a recorded market is replayed.
 
 `python -m bench.venue` measures it alone. The venue (`venue_server.py`) is a process of its own with an order book of a
 thousand levels a side and its journal on disk; the clients are this process, so that two processors are kept busy.
-Orders rest in the book, far from its best prices. Wall time.
+Orders rest in the book, far from its best prices. Wall time, and the CPU time of the venue's process for each order or
+message: that one does not grow when others keep the machine busy.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import aiohttp
@@ -28,6 +30,7 @@ import orjson
 import uvloop
 from rich.console import Console
 
+from bench.processes import cpu_s
 from bench.report import Aim, Figure, Report, percentile
 from bench.venue_server import KEY, SECRET
 
@@ -38,8 +41,15 @@ AT_ONCE = 30
 PACE = 500
 """Orders a second, where the answer's time counts."""
 LISTENERS = 10
-FAN_OUT_AIM = Aim(">=", 100_000.0)
+ORDERS_AIM, ORDER_CPU_AIM = Aim(">=", 2_000), Aim("<=", 500)
+P99_AIM = Aim("<=", 5)
+FAN_OUT_AIM, MESSAGE_CPU_AIM = Aim(">=", 100_000), Aim("<=", 10)
+REPLAY_AIM = Aim(">=", 100)
 TRADE = b'"e":"trade"'
+RECORDED = Path(__file__).parents[2] / "shared/data/book/binance"
+"""Eleven minutes of depth, trades and best prices over midnight, as Binance sent them."""
+EVENTS_AT_ONCE = 1_000
+"""Of the recording, between two looks at what its hearers have to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +63,82 @@ class Sizes:
 FULL, QUICK = Sizes(3, 3_000, 10.0, 5.0), Sizes(1, 200, 1.0, 0.5)
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    port: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """cpu_us: of the venue's process, for each order or message."""
+
+    per_s: float
+    cpu_us: float
+
+
 async def measure(sizes: Sizes) -> Report:
     machine = {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()}
-    rest: list[float] = []
-    calls: list[float] = []
+    rest: list[Rate] = []
+    calls: list[Rate] = []
     p99_ms: list[float] = []
-    heard: list[float] = []
+    heard: list[Rate] = []
+    replayed: list[Rate] = []
     for _ in range(sizes.rounds):
-        with _venue() as port:
-            rest.append(await _orders_by_rest(port, sizes.orders))
-            calls.append(await _orders_by_calls(port, sizes.orders))
-            p99_ms.append(await _paced_p99_ms(port, sizes.paced_s))
-            heard.append(await _trades_heard(port, sizes.heard_s))
+        with _venue() as server:
+            rest.append(await _rate(server, _orders_by_rest(server.port, sizes.orders)))
+            calls.append(await _rate(server, _orders_by_calls(server.port, sizes.orders)))
+            p99_ms.append(await _paced_p99_ms(server.port, sizes.paced_s))
+            async with _listening(server.port, LISTENERS, "/ws/btcusdt@trade") as listeners:
+                await asyncio.sleep(sizes.heard_s / 5)  # all of them have begun to hear
+                heard.append(await _rate(server, _heard_within(listeners, sizes.heard_s)))
+        if RECORDED.exists():
+            with _venue(RECORDED) as server:
+                replayed.append(await _rate(server, _replayed_s(server.port)))
     return Report(
         {**machine, "load": os.getloadavg()},
         [],
         [
-            Figure("orders by REST", "1/s", rest),
-            Figure("orders by the WebSocket API", "1/s", calls),
-            Figure(f"p99 of an answer by the WebSocket API, {PACE} orders a second", "ms", p99_ms),
-            Figure(f"trades heard, {LISTENERS} clients together", "1/s", heard, FAN_OUT_AIM),
+            Figure("orders by REST", "1/s", [each.per_s for each in rest], ORDERS_AIM),
+            Figure("... CPU of the venue for each", "us", [each.cpu_us for each in rest], ORDER_CPU_AIM),
+            Figure("orders by the WebSocket API", "1/s", [each.per_s for each in calls], ORDERS_AIM),
+            Figure("... CPU of the venue for each", "us", [each.cpu_us for each in calls], ORDER_CPU_AIM),
+            Figure(f"p99 of an answer by the WebSocket API, {PACE} orders a second", "ms", p99_ms, P99_AIM),
+            Figure(f"trades heard, {LISTENERS} clients together", "1/s", [each.per_s for each in heard], FAN_OUT_AIM),
+            Figure("... CPU of the venue for each", "us", [each.cpu_us for each in heard], MESSAGE_CPU_AIM),
+            *_of_replay(replayed),
         ],
     )
 
 
+def _of_replay(rates: list[Rate]) -> list[Figure]:
+    """None without the recording."""
+    if not rates:
+        return []
+    by_cpu = [1_000_000 / each.cpu_us for each in rates]
+    return [
+        Figure("recorded depth replayed, times real time", "x", [each.per_s for each in rates], REPLAY_AIM),
+        Figure("... by the CPU time of the venue", "x", by_cpu, REPLAY_AIM),
+    ]
+
+
+async def _rate(server: Server, work: Awaitable[float]) -> Rate:
+    """work: says how many orders, messages or recorded seconds it was."""
+    began, cpu_before_s = time.perf_counter(), cpu_s(server.pid)
+    count = await work
+    took_s, cpu_took_s = time.perf_counter() - began, cpu_s(server.pid) - cpu_before_s
+    return Rate(count / took_s, cpu_took_s / count * 1_000_000)
+
+
 @contextmanager
-def _venue() -> Iterator[int]:
-    """Its port, while the block lasts."""
-    command = [sys.executable, "-m", "bench.venue_server"]
+def _venue(*arguments: Path) -> Iterator[Server]:
+    """While the block lasts."""
+    command = [sys.executable, "-m", "bench.venue_server", *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
         try:
-            yield int(process.stdout.readline())
+            yield Server(int(process.stdout.readline()), process.pid)
         finally:
             process.stdin.close()
 
@@ -109,7 +162,7 @@ def _signature(payload: str) -> str:
     return hmac.new(SECRET.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
-async def _orders_by_rest(port: int, orders: int) -> float:
+async def _orders_by_rest(port: int, orders: int) -> int:
     async with aiohttp.ClientSession(headers={"X-MBX-APIKEY": KEY}) as session:
 
         async def place(numbers: Iterator[int]) -> None:
@@ -122,10 +175,9 @@ async def _orders_by_rest(port: int, orders: int) -> float:
                     answer.raise_for_status()
                     await answer.read()
 
-        began = time.perf_counter()
         numbers = iter(range(orders))
         await asyncio.gather(*(place(numbers) for _ in range(AT_ONCE)))
-        return orders / (time.perf_counter() - began)
+        return orders
 
 
 class Caller:
@@ -160,17 +212,16 @@ async def _calling(port: int) -> AsyncIterator[Caller]:
         hearing.cancel()
 
 
-async def _orders_by_calls(port: int, orders: int) -> float:
+async def _orders_by_calls(port: int, orders: int) -> int:
     async with _calling(port) as caller:
 
         async def place(numbers: Iterator[int]) -> None:
             for number in numbers:
                 await caller.place(number)
 
-        began = time.perf_counter()
         numbers = iter(range(1_000_000, 1_000_000 + orders))
         await asyncio.gather(*(place(numbers) for _ in range(AT_ONCE)))
-        return orders / (time.perf_counter() - began)
+        return orders
 
 
 async def _paced_p99_ms(port: int, seconds: float) -> float:
@@ -193,14 +244,16 @@ async def _paced_p99_ms(port: int, seconds: float) -> float:
 class Listener(asyncio.Protocol):
     """Reads and counts, nothing else: the venue is measured, not a WebSocket library."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         self.heard = 0
+        self.is_cut = False
+        self._path = path
         self._end = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.WriteTransport, transport).write(  # uvloop's do not derive from asyncio's
-            b"GET /ws/btcusdt@trade HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            b"GET " + self._path.encode() + b" HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
 
     def data_received(self, data: bytes) -> None:
@@ -208,20 +261,48 @@ class Listener(asyncio.Protocol):
         self.heard += whole.count(TRADE)
         self._end = whole[1 - len(TRADE) :]  # shorter than the word, so that none is counted twice
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_cut = True
 
-async def _trades_heard(port: int, seconds: float) -> float:
+
+@asynccontextmanager
+async def _listening(port: int, count: int, path: str) -> AsyncIterator[list[Listener]]:
+    """Raises RuntimeError when one of them was cut off within the block: they read as fast as they can."""
     loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(Listener, "127.0.0.1", port) for _ in range(LISTENERS)]
+    made = [await loop.create_connection(lambda: Listener(path), "127.0.0.1", port) for _ in range(count)]
     listeners = [listener for _, listener in made]
-    await asyncio.sleep(seconds / 5)  # all of them have begun to hear
-    before, began = sum(listener.heard for listener in listeners), time.perf_counter()
-    await asyncio.sleep(seconds)
-    heard, took = sum(listener.heard for listener in listeners) - before, time.perf_counter() - began
-    if any(transport.is_closing() for transport, _ in made):
+    yield listeners
+    if any(listener.is_cut for listener in listeners):
         raise RuntimeError("the venue has cut a client that reads as fast as it can")
     for transport, _ in made:
         transport.close()
-    return heard / took
+
+
+async def _heard_within(listeners: list[Listener], seconds: float) -> int:
+    before = sum(listener.heard for listener in listeners)
+    await asyncio.sleep(seconds)
+    return sum(listener.heard for listener in listeners) - before
+
+
+async def _replayed_s(port: int) -> float:
+    """How much recorded time was replayed, with somebody who hears depth, trades and best prices of it."""
+    path = "/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker"
+    url = f"http://127.0.0.1:{port}/simulation/v1"
+    async with aiohttp.ClientSession() as session, _listening(port, 1, path) as (listener,):
+
+        async def ask(method: str, call: str, body: dict[str, int] | None) -> dict[str, Any]:
+            async with session.request(method, f"{url}/{call}", json=body) as answer:
+                answer.raise_for_status()
+                return cast(dict[str, Any], await answer.json())
+
+        clock = await ask("GET", "clock", None)
+        began_ns = clock["clock_ns"]
+        while clock["next_ns"] is not None:
+            await ask("POST", "advance", {"events": EVENTS_AT_ONCE})
+            clock = await ask("GET", "clock", None)
+        if not listener.heard:
+            raise RuntimeError("a market was replayed, and its listener heard no trade")
+        return float(clock["clock_ns"] - began_ns) / 1_000_000_000
 
 
 def main() -> None:

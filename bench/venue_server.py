@@ -1,6 +1,7 @@
 """The venue of `bench.venue`, in a process of its own: an order book, and trades as fast as its clients read them.
 
-Writes its port to standard output, and ends when standard input does.
+With a recording of depth as its argument it replays that instead, as far as its clients let it. Writes its port to
+standard output, and ends when standard input does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from n1v1_exchange_simulator.exchange import Exchange, history_identity
 from n1v1_exchange_simulator.journal import Journal, JournalError
 from n1v1_exchange_simulator.market_events import DepthSnapshot, PublicTrade
 from n1v1_exchange_simulator.matching.rules import MatchingRules
-from n1v1_exchange_simulator.replay.source import Quality, Step
+from n1v1_exchange_simulator.replay.depth import DepthRecording
+from n1v1_exchange_simulator.replay.recordings import find_recording
+from n1v1_exchange_simulator.replay.source import Quality, Source, Step
 from n1v1_exchange_simulator.settings import exchange_over
 
 BTC = Instrument(symbol="BTC-USDT", base="BTC", quote="USDT")
@@ -66,8 +69,8 @@ class Trades:
             )
 
 
-async def serve(folder: Path) -> None:
-    source, rules = Trades(), MatchingRules(taker_fee_ppb=1_000_000, maker_fee_ppb=1_000_000)
+async def serve(folder: Path, recording: Path | None) -> None:
+    source, rules = _source(recording), MatchingRules(taker_fee_ppb=1_000_000, maker_fee_ppb=1_000_000)
     opening = {ACCOUNT.name: ACCOUNT.balances}
     journal = Journal(folder / "journal", identity=history_identity(source, rules, opening), fsync=False)
     exchange = exchange_over(source, rules, journal, opening)
@@ -80,11 +83,18 @@ async def serve(folder: Path) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
-    trading = asyncio.create_task(_trade(exchange, streams))
+    trading = asyncio.create_task(_trade(exchange, streams)) if recording is None else None
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    trading.cancel()
+    if trading is not None:
+        trading.cancel()
     await runner.cleanup()
     journal.close()
+
+
+def _source(recording: Path | None) -> Source:
+    if recording is None:
+        return Trades()
+    return DepthRecording(find_recording(recording, Quality.DEPTH, [BTC.symbol]), timeframe="1m")
 
 
 async def _trade(exchange: Exchange, streams: Streams) -> None:
@@ -100,8 +110,9 @@ async def _trade(exchange: Exchange, streams: Streams) -> None:
 
 
 def main() -> None:
+    recording = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory(prefix="n1v1-bench-") as folder:
-        uvloop.run(serve(Path(folder)))
+        uvloop.run(serve(Path(folder), recording))
 
 
 if __name__ == "__main__":
