@@ -140,7 +140,9 @@ count = 1
 
 
 @pytest.mark.parametrize("opened", [raw, through_ccxt])
-async def test_what_a_venue_swallows_is_reported_and_the_book_begins_anew(tmp_path: Path, opened: Opened) -> None:
+async def test_what_a_venue_swallows_is_reported_and_asked_for_and_the_book_begins_anew(
+    tmp_path: Path, opened: Opened
+) -> None:
     if not RECORDED.exists():
         pytest.skip(f"{RECORDED} is not there: nothing is tried on a simulator with a book")
     faults = tmp_path / "leaky.toml"
@@ -150,14 +152,25 @@ async def test_what_a_venue_swallows_is_reported_and_the_book_begins_anew(tmp_pa
     parts = VenueParts((BTC,), "1m", ("bars", "trades", "book"), flow, silence, {})
 
     def has_both(found: Sequence[Any]) -> bool:
-        lost = [event.channel for event in found if isinstance(event, MarketDataLost)]
-        return {"trades", "book"} <= set(lost) and isinstance(found[-1], BookSnapshot | BookChanged | TradeSeen)
+        lost = {event.channel for event in found if isinstance(event, MarketDataLost)}
+        book_goes_on = bool(found) and isinstance(found[-1], BookSnapshot | BookChanged | TradeSeen)
+        return {"trades", "book"} <= lost and book_goes_on and swallowed(found) <= numbers(found)
 
     async with venue_over(RECORDED, "depth", tmp_path / "state", "--faults", str(faults)) as url:
         found = await flowing(url, opened, parts, is_enough=has_both)
     losses = [event for event in found if isinstance(event, MarketDataLost)]
-    assert sum(loss.lost or 0 for loss in losses if loss.channel == "trades") >= 3
+    assert len(swallowed(found)) >= 3
     assert {loss.lost for loss in losses if loss.channel == "book"} == {None}
+
+
+def swallowed(found: Sequence[Any]) -> set[int]:
+    """Numbers of trades that were reported as lost."""
+    losses = [event for event in found if isinstance(event, MarketDataLost) and event.channel == "trades"]
+    return {number for loss in losses for number in range(int(loss.first_id), int(loss.last_id) + 1)}
+
+
+def numbers(found: Sequence[Any]) -> set[int]:
+    return {int(event.trade_id) for event in found if isinstance(event, TradeSeen)}
 
 
 def has_some_of_everything(found: Sequence[Any]) -> bool:

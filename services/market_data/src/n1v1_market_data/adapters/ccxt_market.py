@@ -6,7 +6,7 @@ Each connection has an exchange of its own: what ccxt keeps of a lost one (cache
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,9 +19,8 @@ from n1v1.timeframes import timeframe_ns
 from n1v1_common.state.errors import StateError
 from n1v1_common.state.rate_budget import Banned
 from n1v1_market_data.adapters.ccxt_events import CcxtEvents, unified_name
-from n1v1_market_data.adapters.ccxt_exchange import TRADES_KEPT
+from n1v1_market_data.adapters.ccxt_trades import CcxtTrades, Connected
 from n1v1_market_data.closed_candles import ClosedCandles, closed_rows
-from n1v1_market_data.continuity import TradeRun
 from n1v1_market_data.ports import VenueTrouble
 from n1v1_market_data.venue_parts import VenueParts
 
@@ -34,11 +33,7 @@ OVERDUE_S = 0.5
 """After the end of a bar: who has said nothing of it by then is asked."""
 POLL_S = 60.0
 BARS_WAITING_MAX = 10_000
-IDS_KEPT = 10_000
 MS_NS = 1_000_000
-
-NUMBER_TRADES = frozenset({"binance", "coinbase", "coinbaseexchange", "kraken"})
-"""Venues whose trades of a symbol are numbered without a gap, so that a missing one is noticed."""
 
 NEVER_WAKES = {("coinbaseexchange", "watch_trades")}
 """Where ccxt 4.5.90 waits for several symbols under a name by which it never answers; one by one it does."""
@@ -81,8 +76,7 @@ class CcxtMarket:
         self._silence = parts.silence
         self._events = {each.symbol: CcxtEvents(each, parts.timeframe) for each in parts.instruments}
         self._candles = ClosedCandles()
-        self._runs = {each.symbol: TradeRun(parts.last_trades.get(each.symbol)) for each in parts.instruments}
-        self._seen: dict[str, dict[str, None]] = {each.symbol: {} for each in parts.instruments}
+        self._trades = CcxtTrades(self._events, parts.flow, parts.last_trades)
         self._bars: asyncio.Queue[BarClosed | Ask] = asyncio.Queue(BARS_WAITING_MAX)
         self._exchange: Any = None
         self._begun_ms = 0
@@ -143,7 +137,7 @@ class CcxtMarket:
             try:
                 await self._connected(self._exchange)
             except* TROUBLE as errors:
-                self._disconnected("; ".join(_why(error) for error in errors.exceptions))
+                self._disconnected(self._exchange, "; ".join(_why(error) for error in errors.exceptions))
             finally:
                 exchange, self._exchange = self._exchange, None
                 await exchange.close()
@@ -158,18 +152,22 @@ class CcxtMarket:
         self._names = {unified_name(each, markets): each.symbol for each in self._instruments}
         async with asyncio.timeout(CONNECTION_MAX_S), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._silence.watch())
-            for watching in self._watching(exchange):
+            for watching in self._watching(exchange, tasks):
                 tasks.create_task(watching)
 
-    def _watching(self, exchange: Any) -> list[Watching]:
-        """A task for each channel, or for each symbol of one where the venue cannot be asked for all in one call."""
+    def _watching(self, exchange: Any, ending: asyncio.TaskGroup) -> list[Watching]:
+        """A task for each channel, or for each symbol of one where the venue cannot be asked for all in one call.
+
+        ending: whatever ends with the connection.
+        """
         can = exchange.has
         tasks = [*self._watching_bars(exchange), self._ask_for_overdue_bars(exchange)]
         if "trades" in self._channels:
-            tasks += self._each("watch_trades", can.get("watchTradesForSymbols"), self._take_trades, "trades", exchange)
+            has_many, connected = can.get("watchTradesForSymbols"), Connected(exchange, self._names, ending)
+            tasks += self._each("watch_trades", has_many, partial(self._trades.take, connected), "trades", exchange)
         if "book" in self._channels:
             has_many = can.get("watchOrderBookForSymbols")
-            tasks += self._each("watch_order_book", has_many, self._take_book, "book", exchange)
+            tasks += self._each("watch_order_book", has_many, partial(self._take_book, exchange), "book", exchange)
         if "ticker" in self._channels:
             watch = exchange.watch_bids_asks if can.get("watchBidsAsks") else exchange.watch_tickers
             tasks.append(
@@ -181,12 +179,14 @@ class CcxtMarket:
             tasks += self._of_swaps("mark_prices", self._take_mark_prices, "mark_price", exchange)
         return tasks
 
-    def _each(self, method: str, has_many: bool, take: Take, channel: str, exchange: Any) -> list[Watching]:
+    def _each(
+        self, method: str, has_many: bool, take: Callable[[Any], None], channel: str, exchange: Any
+    ) -> list[Watching]:
         if has_many and (exchange.id, method) not in NEVER_WAKES:
             watch = partial(getattr(exchange, f"{method}_for_symbols"), list(self._names))
-            return [self._again(watch, partial(take, exchange), channel)]
+            return [self._again(watch, take, channel)]
         watch_one = getattr(exchange, method)
-        return [self._again(partial(watch_one, name), partial(take, exchange), channel) for name in self._names]
+        return [self._again(partial(watch_one, name), take, channel) for name in self._names]
 
     def _of_swaps(self, method: str, take: Take, channel: str, exchange: Any) -> list[Watching]:
         """Streamed where the venue streams them, else asked for now and then; spot has neither."""
@@ -212,15 +212,17 @@ class CcxtMarket:
             if pause_s:
                 await asyncio.sleep(pause_s)
 
-    def _disconnected(self, reason: str) -> None:
+    def _disconnected(self, exchange: Any, reason: str) -> None:
         log.warning("the venue's stream is lost", reason=reason)
         self._silence.disconnected()
         self._candles.forget()
-        numbered = self._numbers_trades
+        now_ms = exchange.milliseconds()
+        if "trades" in self._channels:
+            self._trades.disconnected(exchange.id, reason, now_ms)
         for symbol in self._events:
-            for channel in ("trades", "book", "ticker"):
-                if channel in self._channels and not (channel == "trades" and numbered):
-                    self._lose(symbol, channel, reason)
+            for channel in ("book", "ticker"):
+                if channel in self._channels:
+                    self._lose(symbol, channel, reason, now_ms)
 
     # --- what comes ----------------------------------------------------------------------------------------------
 
@@ -263,37 +265,6 @@ class CcxtMarket:
             for symbol in self._names.values():
                 await self._bars.put(Ask(symbol))
 
-    @property
-    def _numbers_trades(self) -> bool:
-        return self._exchange is not None and self._exchange.id in NUMBER_TRADES
-
-    def _take_trades(self, exchange: Any, trades: Sequence[Mapping[str, Any]]) -> None:
-        ours = [trade for trade in trades if trade["symbol"] in self._names]
-        if len(ours) >= TRADES_KEPT:
-            self._lose(self._names[ours[0]["symbol"]], "trades", f"more than {TRADES_KEPT} came at once")
-        if exchange.id in NUMBER_TRADES:
-            ours.sort(key=lambda trade: int(trade["id"]))
-        for trade in ours:
-            symbol = self._names[trade["symbol"]]
-            if self._is_new(symbol, trade["id"], is_numbered=exchange.id in NUMBER_TRADES):
-                self._flow.put(self._events[symbol].trade(trade))
-
-    def _is_new(self, symbol: str, trade_id: str, *, is_numbered: bool) -> bool:
-        """Venues send their newest trades again after every subscription."""
-        if is_numbered:
-            missing = self._runs[symbol].follow(int(trade_id))
-            if missing:
-                reason = "the venue's numbers have a gap"
-                self._lose(symbol, "trades", reason, lost=len(missing), ids=(str(missing[0]), str(missing[-1])))
-            return missing is not None
-        seen = self._seen[symbol]
-        if trade_id in seen:
-            return False
-        seen[trade_id] = None
-        if len(seen) > IDS_KEPT:
-            del seen[next(iter(seen))]
-        return True
-
     def _take_book(self, exchange: Any, book: Mapping[str, Any]) -> None:
         symbol = self._names[book["symbol"]]
         found = self._events[symbol].book(book, levels=self._book_levels, now_ms=exchange.milliseconds())
@@ -316,20 +287,19 @@ class CcxtMarket:
             if name in self._names:
                 self._flow.put(self._events[self._names[name]].mark_price(ticker, now_ms=exchange.milliseconds()))
 
-    def _lose(
-        self, symbol: str, channel: str, reason: str, *, lost: int | None = None, ids: tuple[str, str] = ("", "")
-    ) -> None:
-        now_ns = ccxt.Exchange.milliseconds() * MS_NS
+    def _lose(self, symbol: str, channel: str, reason: str, now_ms: int) -> None:
+        """Nobody knows how much."""
+        ts_ns = now_ms * MS_NS
         self._flow.lose(
             MarketDataLost(
-                id=f"lost:{channel}:{symbol}:{ids[0] or now_ns}",
-                ts_ns=now_ns,
+                id=f"lost:{channel}:{symbol}:{ts_ns}",
+                ts_ns=ts_ns,
                 symbol=symbol,
                 channel=channel,
-                lost=lost,
+                lost=None,
                 reason=reason,
-                first_id=ids[0],
-                last_id=ids[1],
+                first_id="",
+                last_id="",
             )
         )
 
