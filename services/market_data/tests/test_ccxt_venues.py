@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from n1v1.errors import UnknownName
-from n1v1.events import BookSnapshot, FundingRate, MarketDataLost, TickerSeen, TradeSeen
+from n1v1.events import BookSnapshot, FundingRate, MarketDataLost, MarkPrice, TickerSeen, TradeSeen
 from n1v1.values import Instrument
 from n1v1_common.state.rate_budget import MemoryLedger, RateBudget, limit_of
 from n1v1_market_data.adapters.ccxt_exchange import budgeted_exchange, exchange_maker
@@ -53,7 +53,7 @@ def instrument(symbol: str, tick: str = "0.01", **more: Any) -> Instrument:
 
 
 BTC_USD, BTC_USDT = instrument("BTC-USD"), instrument("BTC-USDT")
-BTC_PERP = instrument("BTC-USDT-PERP")
+BTC_PERP, ETH_PERP = instrument("BTC-USDT-PERP"), instrument("ETH-USD-PERP")
 
 
 def market_of(venue: Any, each: Instrument, venue_id: str) -> dict[str, Any]:
@@ -72,13 +72,19 @@ def market_of(venue: Any, each: Instrument, venue_id: str) -> dict[str, Any]:
 
 
 class Replay:
-    """A venue that says what was recorded once somebody subscribes."""
+    """A venue that says what was recorded once somebody subscribes, or, asked over REST, answers it."""
 
     def __init__(self, messages: Sequence[str]) -> None:
         self._messages = messages
         self.subscriptions: list[Any] = []
 
-    async def stream(self, request: web.Request) -> web.WebSocketResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if "Upgrade" in request.headers:
+            return await self._stream(request)
+        self.subscriptions.append(request.path)
+        return web.Response(text=self._messages[0], content_type="application/json")
+
+    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         while (received := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
@@ -91,7 +97,7 @@ class Replay:
 def pointed_at(urls: Any, port: int) -> Any:
     if isinstance(urls, dict):
         return {name: pointed_at(url, port) for name, url in urls.items()}
-    return re.sub(r"^wss?://[^/]+", f"ws://127.0.0.1:{port}", urls)
+    return re.sub(r"^(ws|http)s?://[^/]+", rf"\1://127.0.0.1:{port}", urls)
 
 
 async def replayed(
@@ -100,7 +106,7 @@ async def replayed(
     """The first events of a channel."""
     replay = Replay(messages)
     application = web.Application()
-    application.router.add_get("/{path:.*}", replay.stream)
+    application.router.add_get("/{path:.*}", replay.answer)
     flow = Flow(10_000, on_loss=lambda loss: None)
     silence = Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0)
     limit = limit_of(venue, 50)
@@ -109,7 +115,7 @@ async def replayed(
 
         def make() -> Any:
             exchange = budgeted_exchange(venue, budget, {})
-            exchange.urls["api"]["ws"] = pointed_at(exchange.urls["api"]["ws"], server.port or 0)
+            exchange.urls["api"] = pointed_at(exchange.urls["api"], server.port or 0)
             exchange.set_markets([market_of(exchange, each, venue_id)])
             exchange.has["fetchTime"] = exchange.has["watchOHLCV"] = exchange.has["watchOHLCVForSymbols"] = False
             return exchange
@@ -182,6 +188,43 @@ async def test_funding_of_okx() -> None:
     rate = found[0]
     assert isinstance(rate, FundingRate)
     assert (rate.rate_ppb, rate.next_ns) == (100_000, 1_744_590_349_506_000_000)
+
+
+async def test_mark_prices_of_okx() -> None:
+    row = json.loads(payload("okx/http_get_mark_price.json"))["data"][0]
+    message = json.dumps({"arg": {"channel": "mark-price", "instId": row["instId"]}, "data": [row]})
+    found = await replayed("okx", "mark_price", BTC_PERP, "BTC-USDT-SWAP", [message], 1)
+    assert marks(found, BTC_PERP) == [("84660.1", 1_744_590_349_506_000_000)]
+
+
+def marks(found: Sequence[FlowEvent | MarketDataLost], each: Instrument) -> list[tuple[str, int]]:
+    prices = [event for event in found if isinstance(event, MarkPrice)]
+    assert len(prices) == len(found), found
+    return [(f"{each.cash(mark.price).normalize():f}", mark.ts_ns) for mark in prices]
+
+
+async def test_mark_prices_of_binance_futures() -> None:
+    message = payload("binance/futures/market_data_json/mark_price_stream.json")
+    found = await replayed("binanceusdm", "mark_price", BTC_PERP, "BTCUSDT", [message], 1)
+    assert marks(found, BTC_PERP) == [("11794.15", 1_562_305_380_000_000_000)]
+
+
+async def test_funding_of_kraken_futures_is_asked_for() -> None:
+    """The venue says it in quote for one contract: over the mark price of 3205.25."""
+    tickers = payload("kraken/http_futures_tickers.json")
+    wanted = next(row for row in json.loads(tickers)["tickers"] if row["symbol"] == "PF_ETHUSD")
+    found = await replayed("krakenfutures", "funding", ETH_PERP, "PF_ETHUSD", [tickers], 1)
+    rate = found[0]
+    assert isinstance(rate, FundingRate)
+    assert rate.rate_ppb == round(Decimal(str(wanted["fundingRate"])) / Decimal("3205.25") * 10**9)
+
+
+async def test_mark_prices_come_with_the_funding_where_the_venue_has_no_other_call() -> None:
+    tickers = payload("kraken/http_futures_tickers.json")
+    found = await replayed("krakenfutures", "mark_price", ETH_PERP, "PF_ETHUSD", [tickers], 1)
+    [(price, ts_ns)] = marks(found, ETH_PERP)
+    assert price == "3205.25"
+    assert ts_ns > 1_763_339_400_000_000_000, "of now, not of the last trade"
 
 
 async def test_trades_of_bybit() -> None:

@@ -191,14 +191,18 @@ class CcxtMarket:
     def _of_swaps(self, method: str, take: Take, channel: str, exchange: Any) -> list[Watching]:
         """Streamed where the venue streams them, else asked for now and then; spot has neither."""
         swaps = [name for name in self._names if exchange.market(name).get("swap")]
-        camel = "".join(part.capitalize() for part in method.split("_"))
-        if swaps and exchange.has.get(f"watch{camel}"):
+        if swaps and exchange.has.get(f"watch{_camel(method)}"):
             return [self._again(partial(getattr(exchange, f"watch_{method}"), swaps), partial(take, exchange), channel)]
-        if swaps and exchange.has.get(f"fetch{camel}"):
-            fetch = partial(getattr(exchange, f"fetch_{method}"), swaps)
-            return [self._again(fetch, partial(take, exchange), channel, pause_s=POLL_S)]
+        if swaps and exchange.has.get(f"fetch{_camel(method)}"):
+            return [self._polled(method, swaps, take, channel, exchange)]
+        if swaps and channel == "mark_price" and exchange.has.get("fetchFundingRates"):
+            return [self._polled("funding_rates", swaps, self._take_marks_of_rates, channel, exchange)]
         log.info("the venue has no such channel", channel=channel)
         return []
+
+    def _polled(self, method: str, swaps: list[str], take: Take, channel: str, exchange: Any) -> Watching:
+        fetch = partial(getattr(exchange, f"fetch_{method}"), swaps)
+        return self._again(fetch, partial(take, exchange), channel, pause_s=POLL_S)
 
     async def _again(
         self, ask: Callable[[], Awaitable[Any]], take: Callable[[Any], None], channel: str, *, pause_s: float = 0.0
@@ -287,6 +291,11 @@ class CcxtMarket:
             if name in self._names:
                 self._flow.put(self._events[self._names[name]].mark_price(ticker, now_ms=exchange.milliseconds()))
 
+    def _take_marks_of_rates(self, exchange: Any, found: Mapping[str, Any]) -> None:
+        """Some venues say mark prices with their funding rates only, and with the time of something else."""
+        marks = {name: rate | {"timestamp": None} for name, rate in found.items() if rate.get("markPrice") is not None}
+        self._take_mark_prices(exchange, marks)
+
     def _lose(self, symbol: str, channel: str, reason: str, now_ms: int) -> None:
         """Nobody knows how much."""
         ts_ns = now_ms * MS_NS
@@ -306,6 +315,11 @@ class CcxtMarket:
 
 def is_crossed(book: BookSnapshot) -> bool:
     return bool(book.bids and book.asks and book.bids[0][0] >= book.asks[0][0])
+
+
+def _camel(method: str) -> str:
+    """As in `has` of ccxt: MarkPrices."""
+    return "".join(part.capitalize() for part in method.split("_"))
 
 
 def _why(error: BaseException) -> str:
