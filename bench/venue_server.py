@@ -7,6 +7,7 @@ standard output, and ends when standard input does.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -81,6 +82,8 @@ async def serve(folder: Path, recording: Path | None) -> None:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    gc.collect()
+    gc.freeze()  # as the service does
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
     trading = asyncio.create_task(_trade(exchange, streams)) if recording is None else None

@@ -16,7 +16,8 @@ MARKET_DATA = StreamSpec(
     max_bytes=1024 * MIB,
 )
 
-# Apart from the bars: a busy book would push them out of the stream, and workers need them to start.
+# Apart from the bars: a busy book would push them out of the stream, and workers need them to start. Not synced: one
+# fsync a message would make the flow as slow as the disk; what a killed server has forgotten, market_data says.
 MARKET_FLOW = StreamSpec(
     name="MARKET_FLOW",
     subjects=("market_flow.v1.>",),
@@ -24,6 +25,7 @@ MARKET_FLOW = StreamSpec(
     max_age_s=HOUR_S,
     max_bytes=512 * MIB,
     duplicate_window_s=60.0,
+    is_synced=False,
 )
 
 # One stream for everything that trades: risk has to see signals, fills, equity and commands in one total order.

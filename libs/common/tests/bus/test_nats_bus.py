@@ -33,6 +33,9 @@ BARS = StreamSpec("BARS", ("bars.>",), "for tests", max_age_s=3600, max_bytes=64
 READER = ConsumerSpec("BARS", "reader", ("bars.>",))
 
 
+UNSYNCED = StreamSpec("FLOW", ("flow.>",), "for tests", max_age_s=3600, max_bytes=64 * 1024 * 1024, is_synced=False)
+
+
 @asynccontextmanager
 async def opened(server: NatsServer, **options: object) -> AsyncIterator[NatsBus]:
     bus = await connect(server, **options)
@@ -305,3 +308,13 @@ async def at_least(found: dict[str, int] | dict[int, str], least: int) -> bool:
 
 async def truth(found: list[str]) -> bool:
     return bool(found)
+
+
+async def test_whether_a_stream_is_synced_is_decided_when_it_is_made(own_server: NatsServer) -> None:
+    async with opened(own_server) as bus:
+        await bus.declare([UNSYNCED])
+        await bus.declare([replace(UNSYNCED, max_age_s=1800), replace(BARS, is_synced=False)])
+        kept = {name: (await bus._stream_info(name))["config"] for name in ("FLOW", "BARS")}
+    assert kept["FLOW"]["persist_mode"] == "async"
+    assert "persist_mode" not in kept["BARS"], "it was made before, and stays as it is"
+    assert kept["FLOW"]["max_age"] == 1800 * 10**9, "what can be changed is changed"

@@ -117,6 +117,9 @@ class StreamSpec:
 
     Not a work queue: its duplicate detection would forget acknowledged messages when the server is killed.
     max_bytes: -1 is without limit.
+    is_synced: whether a message is on disk, as surely as the server makes it, before it is acknowledged. Otherwise a
+        server that is killed may come back without its newest messages, and numbers go on from the last one it has;
+        who publishes has to notice. Decided when the stream is made; it stays so.
     """
 
     name: str
@@ -125,6 +128,7 @@ class StreamSpec:
     max_age_s: float
     max_bytes: int
     duplicate_window_s: float = 600.0
+    is_synced: bool = True
 
 
 @dataclass(frozen=True, slots=True)

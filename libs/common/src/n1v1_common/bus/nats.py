@@ -58,6 +58,8 @@ from n1v1_common.bus.subjects import check_key
 STREAM_NAME_IN_USE = 10058
 WRONG_LAST_SEQUENCE = (10071, 10164)
 TAP_BACKLOG_MAX = 4096
+PERSIST_MODE = "persist_mode"
+"""`async` spares the fsync of each message that a server with `sync_interval: always` makes, and most writes."""
 EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
 DIRECT_GET_HEADERS = frozenset({"Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending"})
 
@@ -212,8 +214,9 @@ class NatsBus:
         """Settings that are not declared here, as the number of replicas, stay as the operator made them."""
         existing: Json = (await self._stream_info(name))["config"]
         undeclared = {key: existing[key] for key in ("num_replicas", "placement", "storage") if key in existing}
+        declared = {key: value for key, value in config.items() if key != PERSIST_MODE}  # it cannot be changed
         try:
-            await self._connection.api(f"STREAM.UPDATE.{name}", existing | dict(config) | undeclared)
+            await self._connection.api(f"STREAM.UPDATE.{name}", existing | declared | undeclared)
         except ApiError as error:
             raise StreamMismatch(f"stream {name} exists and cannot become what is declared: {error}") from error
 
@@ -354,7 +357,7 @@ class NatsTap:
 
 
 def stream_config(spec: StreamSpec) -> Json:
-    return {
+    config: Json = {
         "name": spec.name,
         "description": spec.description,
         "subjects": list(spec.subjects),
@@ -367,6 +370,7 @@ def stream_config(spec: StreamSpec) -> Json:
         "allow_direct": True,
         "num_replicas": 1,
     }
+    return config if spec.is_synced else config | {PERSIST_MODE: "async"}
 
 
 def bucket_config(spec: BucketSpec) -> Json:
