@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from n1v1_cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from n1v1_cli.stack.record import StackRecord
     from n1v1_common.bus.nats import NatsBus
     from n1v1_common.settings.model import Settings
 
@@ -27,6 +28,11 @@ def settings_of(args: argparse.Namespace) -> Settings:
     record = read_record(state_dir)
     if record is None or not stack_is_running(state_dir):
         raise NoStack(state_dir)
+    return settings_of_stack(record)
+
+
+def settings_of_stack(record: StackRecord) -> Settings:
+    """Those that the services of a running stack have."""
     from n1v1_common.settings.service import SETTINGS_VARIABLE, load_service_settings
 
     return load_service_settings({SETTINGS_VARIABLE: record.settings})

@@ -28,6 +28,7 @@ from n1v1.events import (
     SignalRaised,
     Wish,
 )
+from n1v1.risk.halts import Halt, Scope
 from n1v1.risk.reasons import Check
 from n1v1.styles import Method, Plan, Style
 from n1v1.values import Instrument, Purpose, TimeInForce
@@ -66,6 +67,17 @@ TOKEN = st.text("abcXYZ019_-", min_size=1, max_size=8)
 """What may stand between the dots of a subject."""
 SYMBOLS = st.sampled_from([BTC.symbol, SHIB.symbol])
 LEVELS = st.lists(st.tuples(INT64, INT64), max_size=3).map(tuple)
+SCOPES = st.builds(Scope, instance=TEXT, symbol=TEXT)
+HALTS = st.builds(
+    Halt,
+    scope=SCOPES,
+    reason=TEXT,
+    actor=TEXT,
+    since_ns=INT64,
+    until_ns=INT64,
+    closes=st.booleans(),
+    command_id=TEXT,
+)
 IN_SUBJECTS = {"account": TOKEN, "instance": TOKEN, "timeframe": TOKEN, "symbol": SYMBOLS}
 GOLDEN = Path(__file__).parent / "golden" / "version_1.json"
 
@@ -84,6 +96,8 @@ def values_of(name: str, hint: Any) -> st.SearchStrategy[Any]:
         "plan": st.none()
         | st.builds(Plan, method=METHODS, parts=PARTS, interval_ns=INT64, step_lots=INT64, least_lots=INT64),
         "bracket": st.none() | st.builds(Bracket, **dict.fromkeys(BRACKET_FIELDS, MAYBE), trail_step_ppb=INT64),
+        "scope": SCOPES,
+        "halts": st.lists(HALTS, max_size=3).map(tuple),
         "bids": LEVELS,
         "asks": LEVELS,
         "positions": st.lists(st.tuples(SYMBOLS, INT64, INT64), max_size=3).map(tuple),

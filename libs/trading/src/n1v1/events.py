@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from n1v1.ids import ClientOrderId, FillId, OrderId, SignalId, TradeId, VenueOrderId
+from n1v1.risk.halts import Halt, Operation, Scope
 from n1v1.risk.reasons import Check, RefusalReason
 from n1v1.styles import Plan, Style
 from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
@@ -294,8 +295,49 @@ class BreakerChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaltsChanged(Event):
+    """What persons, services and stale market data hold back in an account from now on: all of it, not the change."""
+
+    account: str
+    halts: tuple[Halt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandCarriedOut(Event):
+    """Risk's answer to an `OperatorCommand`, which is its cause. has_changed: whether anything is different now.
+
+    until_ns: when the scope will be free again, in market time; 0: when somebody resumes it, or now.
+    """
+
+    account: str
+    operation: Operation
+    scope: Scope
+    has_changed: bool
+    detail: str
+    reason: str
+    actor: str
+    until_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorCommand(Event):
+    """A person, or a service that found something wrong, halts, resumes or flattens a scope of an account.
+
+    Its id makes it unique: given again under the same id it is not carried out again. lasts_ns: how long it is to
+    hold, in market time from where risk hears it; 0: until the scope is resumed.
+    """
+
+    account: str
+    operation: Operation
+    scope: Scope
+    reason: str
+    actor: str
+    lasts_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerCommand(Event):
-    """An operator opens or closes the breaker of an account. Durable, with the actor's name and reason."""
+    """Halts or resumes a whole account without an end: what `OperatorCommand` can say in more words."""
 
     account: str
     open: bool

@@ -28,6 +28,8 @@ from n1v1.events import (
     EquityMarked,
     Event,
     FillsComplete,
+    HaltsChanged,
+    OperatorCommand,
     OrderApproved,
     OrderCancelled,
     OrderExpired,
@@ -64,11 +66,12 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
         OrderRejected,
         OrderCancelled,
         OrderExpired,
+        OperatorCommand,
         BreakerCommand,
     ),
     # orders what was approved; once the bars of a time are out, says that its fills are complete; takes back entries
-    # when the breaker opens
-    "execution": (BarsComplete, OrderApproved, BreakerChanged, DecisionsComplete),
+    # when the breaker opens, and those that somebody halts
+    "execution": (BarsComplete, OrderApproved, BreakerChanged, HaltsChanged, DecisionsComplete),
     # books fills; marks the account when both the bars and the fills of a time are complete
     "portfolio": (BarClosed, BarsComplete, OrderFilled, FillsComplete),
 }

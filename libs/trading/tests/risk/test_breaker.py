@@ -20,8 +20,6 @@ from n1v1.risk.breaker import (
     Happening,
     breaker_is_open,
     cooldown_after,
-    halt,
-    is_held,
     must_flatten,
     note_cause,
     note_trade_result,
@@ -221,17 +219,6 @@ class TestWhatTripsIt:
 
 
 class TestByHand:
-    def test_what_a_person_opened_no_timer_closes(self) -> None:
-        desk = Desk()
-        halt(desk.account)
-        assert is_held(desk.account)
-        assert [desk.at(1, START), desk.at(100_000, START)] == [TRIGGERED, TRIGGERED]
-
-    def test_a_crash_during_a_halt_by_hand_does_not_start_a_timer(self) -> None:
-        desk = Desk()
-        halt(desk.account)
-        assert [desk.at(1, 900_000), desk.at(100_000, 900_000)] == [TRIGGERED, TRIGGERED]
-
     def test_a_breaker_that_does_not_resume_by_itself_waits_for_a_person(self) -> None:
         desk = Desk(replace(POLICY, breaker=BreakerRules()))
         assert [desk.at(1, 900_000), desk.at(100_000, 1_500_000)] == [TRIGGERED, TRIGGERED]

@@ -28,7 +28,7 @@ from n1v1.risk.account import (
     reserve,
     symbol_exposure,
 )
-from n1v1.risk.breaker import halt, observe_equity
+from n1v1.risk.breaker import observe_equity
 from n1v1.risk.limits import BUY, CLOSE, DECISION, SELL, WISH, decide, decide_closing
 from n1v1.risk.market import observe_bar, take_severity, time_exit_due
 from n1v1.risk.policy import (
@@ -78,6 +78,8 @@ EVERYTHING = RiskPolicy(
     emergency_loss_ppb=30 * PERCENT,
     max_exposure_ppb=90 * PERCENT,
     max_orders=20,
+    max_same_orders=8,
+    order_window_ns=60 * MINUTE_NS,
     exits=Exits(
         stop_method=StopMethod.ATR, target_method=TargetMethod.TREND, trail_method=TrailMethod.ATR, max_bars_held=5
     ),
@@ -165,9 +167,7 @@ def live(driver: Driver, *, seed: int, minutes: int) -> list[tuple[int, ...]]:
             driver.call(take_severity, driver.policy, driver.account, driver.symbol, chance.randint(0, 4))
         worth = driver.number(driver.account, "cash") + _lots(driver) * price // COARSE.notional_divisor
         driver.call(observe_equity, driver.policy, driver.account, worth, ts_ns)
-        if chance.random() < 0.02:
-            driver.call(halt, driver.account)
-        elif chance.random() < 0.1:
+        if chance.random() < 0.1:
             driver.call(measure_anew, driver.policy, driver.account)
         exposure = driver.call(symbol_exposure, driver.symbol, driver.instrument)
         if driver.is_plain:
@@ -251,7 +251,7 @@ def plain(kernel: Kernel) -> Kernel:
 )
 def test_compiled_and_plain_give_the_same_to_the_bit(policy: RiskPolicy, compiled: Callable[[Kernel], Kernel]) -> None:
     one, other = Driver(policy, plain, is_plain=True), Driver(policy, compiled, is_plain=False)
-    expected, found = live(one, seed=3, minutes=600), live(other, seed=3, minutes=600)
+    expected, found = live(one, seed=4, minutes=600), live(other, seed=4, minutes=600)
     assert found == expected
     assert other.everything() == one.everything()
     assert len({verdict[0] for verdict in expected}) > 5, "few of the reasons were reached: the test says little"

@@ -17,6 +17,7 @@ from n1v1.events import (
     BarsComplete,
     BreakerChanged,
     BreakerCommand,
+    CommandCarriedOut,
     DecisionsComplete,
     EquityMarked,
     Event,
@@ -198,6 +199,10 @@ def command(*, open_: bool, account: str = "main", number: int = 1) -> BreakerCo
     )
 
 
+def changes(said: Sequence[Event]) -> list[BreakerChanged]:
+    return [event for event in said if isinstance(event, BreakerChanged)]
+
+
 def free_cash(risk: Risk) -> int:
     return risk.free_cash
 
@@ -278,7 +283,19 @@ def refuse_in_flight() -> list[Event]:
 
 def refuse_breaker() -> list[Event]:
     risk = risk_with()
+    decide(risk, 4, equity=marked(4, equity=6_000))
+    return decide(risk, 5, signal(5))
+
+
+def refuse_halted() -> list[Event]:
+    risk = risk_with()
     risk.handle(command(open_=True))
+    return decide(risk, 5, signal(5))
+
+
+def refuse_stale() -> list[Event]:
+    risk = risk_with()
+    risk.mark_stale("BTC-USD", 3 * HOUR)
     return decide(risk, 5, signal(5))
 
 
@@ -321,7 +338,13 @@ REFUSALS: dict[RefusalReason, tuple[Callable[[], list[Event]], str, str]] = {
         "an earlier order on the symbol is not done",
         "order in flight",
     ),
-    RefusalReason.BREAKER_OPEN: (refuse_breaker, "maintenance", "breaker"),
+    RefusalReason.BREAKER_OPEN: (refuse_breaker, "equity drawdown 40.00 % reached 40.00 %", "breaker"),
+    RefusalReason.HALTED: (refuse_halted, "the account by anna: maintenance (until resumed)", "halts"),
+    RefusalReason.STALE_MARKET_DATA: (
+        refuse_stale,
+        "BTC-USD by market data: no bar in time since @10800 (until resumed)",
+        "halts",
+    ),
     RefusalReason.DRAWDOWN_LIMIT: (refuse_drawdown, "20.00 % of at most 20.00 %", "drawdown"),
     RefusalReason.TOO_MANY_POSITIONS: (refuse_third_symbol, "2 of at most 2", "positions"),
     RefusalReason.BELOW_MIN_NOTIONAL: (refuse_dust, "10.00 % of equity: 0.00099000", "size"),
@@ -334,6 +357,7 @@ OPTIONAL = {
     RefusalReason.DAILY_LOSS_LIMIT,
     RefusalReason.EXPOSURE_LIMIT,
     RefusalReason.ORDER_RATE_LIMIT,
+    RefusalReason.DUPLICATE_ORDER,
     RefusalReason.STOP_REQUIRED,
     RefusalReason.WARMING_UP,
     RefusalReason.NO_EDGE,
@@ -531,7 +555,7 @@ class TestTheBreaker:
     def test_a_command_opens_and_closes_it_and_counts(self) -> None:
         risk = risk_with()
         assert (risk.breaker_reason, risk.breaker_version) == (None, 0)
-        (opened,) = risk.handle(command(open_=True))
+        (opened,) = changes(risk.handle(command(open_=True)))
         assert opened == BreakerChanged(
             id="breaker:main:command:1",
             ts_ns=HOUR,
@@ -541,20 +565,21 @@ class TestTheBreaker:
             reason="maintenance",
             actor="anna",
         )
-        assert (risk.breaker_reason, risk.breaker_version) == ("maintenance", 1)
-        (closed,) = risk.handle(command(open_=False, number=2))
-        assert isinstance(closed, BreakerChanged)
+        assert (risk.breaker_reason, risk.breaker_version) == ("maintenance", 2)
+        (closed,) = changes(risk.handle(command(open_=False, number=2)))
         assert not closed.is_open
-        assert (risk.breaker_reason, risk.breaker_version) == (None, 2)
+        assert (risk.breaker_reason, risk.breaker_version) == (None, 4)
 
     @pytest.mark.parametrize("open_", [True, False])
-    def test_a_command_that_changes_nothing_says_nothing(self, open_: bool) -> None:
+    def test_a_command_that_changes_nothing_says_only_that(self, open_: bool) -> None:
         risk = risk_with()
         risk.handle(command(open_=True))
         if not open_:
             risk.handle(command(open_=False, number=2))
         version = risk.breaker_version
-        assert risk.handle(command(open_=open_, number=3)) == []
+        (answer,) = risk.handle(command(open_=open_, number=3))
+        assert isinstance(answer, CommandCarriedOut)
+        assert not answer.has_changed
         assert risk.breaker_version == version
 
     def test_it_opens_by_itself_before_the_batch_is_decided(self) -> None:
@@ -705,7 +730,7 @@ class TestABatch:
             one.handle(fill(order))
             decide(one, 6, signal(6), equity=marked(6, prices={"BTC-USD": 5}))
         assert json.dumps(taken) == kept
-        assert (again.breaker_reason, again.breaker_version) == ("maintenance", 1)
+        assert (again.breaker_reason, again.breaker_version) == ("maintenance", 2)
 
     def test_a_saved_state_that_is_not_readable_says_so(self) -> None:
         saved = risk_with().snapshot()

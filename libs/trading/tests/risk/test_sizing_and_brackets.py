@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from n1v1.errors import InvalidValue
 from n1v1.events import NO_WISH, Bracket, Wish
 from n1v1.kernels import Record, new_record
-from n1v1.risk.account import ACCOUNT, open_account, reserve
+from n1v1.risk.account import ACCOUNT, open_account, release, reserve
 from n1v1.risk.limits import BUY, DECISION, SELL, decide
 from n1v1.risk.policy import Exits, RiskPolicy, Sizing, SizingMethod, StopMethod, TargetMethod, TrailMethod
 from n1v1.risk.reasons import REASONS, RefusalReason
@@ -179,6 +179,19 @@ class TestWhatCuts:
         desk.account.order_count = 2
         desk.account.order_ns[0], desk.account.order_ns[1] = 1_000_000_000 - 9, 1_000_000_000 - 1
         assert REASONS[desk.ask().reason] is RefusalReason.ORDER_RATE_LIMIT
+        desk.account.order_ns[0] -= 1
+        assert desk.ask().reason == 0
+
+    def test_the_same_entry_again_and_again_refuses_and_others_go_on(self) -> None:
+        desk = Desk(replace(POLICY, max_same_orders=2, order_window_ns=10))
+        for at_ns in (-9, -1):
+            reserve(desk.account, desk.symbol, desk.ask(), 1_000_000_000 + at_ns)
+            release(desk.account, desk.symbol)
+        assert REASONS[desk.ask().reason] is RefusalReason.DUPLICATE_ORDER
+        assert desk.ask(action=SELL).reason == 0
+        desk.symbol.index = 1
+        assert desk.ask().reason == 0
+        desk.symbol.index = 0
         desk.account.order_ns[0] -= 1
         assert desk.ask().reason == 0
 

@@ -77,10 +77,13 @@ class ExecutionHandler:
         reconciliation: Reconciliation | None = None,
         protection: Protection | None = None,
         needs_stream: bool = False,
+        exits_without_redis: bool = True,
     ) -> None:
         """reconciliation: None in lockstep, where the market waits for us and we ask for every open order.
         protection: where the venue cannot take an entry and its legs as one list. needs_stream: new orders go out
         only while somebody says that the user stream is alive (`is_connected`).
+        exits_without_redis: whether orders that reduce a position go out while nobody can tell whether the account is
+        halted.
         """
         self._stage = stage
         self._gateway = gateway
@@ -98,6 +101,7 @@ class ExecutionHandler:
                 protection=protection, stage=stage, gateway=gateway, books=self, absence_after_s=absence_after_s
             )
         self._needs_stream = needs_stream
+        self._exits_without_redis = exits_without_redis
         self._updates: deque[OrderUpdate] = deque()
         self._to_ask: dict[OrderId, Order] = {}
         self._must_reconcile = False
@@ -115,12 +119,22 @@ class ExecutionHandler:
             self._market_ns = event.ts_ns
             for order in self._stage.open_orders:
                 said += self._noted(self._heard(await self._news_of(order)))
-        said += self._noted(self._stage.handle(event))
+        if isinstance(event, OrderApproved) and (refusal := await self._why_no_exit(event)):
+            said += self._noted(self._stage.refuse(event, refusal))
+        else:
+            said += self._noted(self._stage.handle(event))
         if isinstance(event, OrderApproved):
             self._touch(event.order_id)
         if isinstance(event, BreakerChanged) and not event.is_open:
             self._trust_again()
         return said
+
+    async def _why_no_exit(self, approved: OrderApproved) -> str:
+        """Asked before the exit's protection is taken back, which the position keeps when there is a reason."""
+        if not approved.reduce_only or self._exits_without_redis:
+            return ""
+        halt = await self._flags.is_open(approved.account)
+        return "" if halt.is_known else f"not sent, {halt.reason}"
 
     def _trust_again(self) -> None:
         """An operator has closed the breaker: whatever was suspicious has been looked at."""
@@ -365,10 +379,10 @@ class ExecutionHandler:
         return order
 
     async def _halted(self, order: Order) -> VenueRejected | None:
-        """A no on behalf of the venue while the account is halted. Orders that reduce a position always go out."""
+        """A no on behalf of the venue while the account is halted. Orders that reduce a position go out."""
         if order.reduce_only:
             return None
-        reason = await self._why_halted(order.account)
+        reason = await self._why_halted(order)
         if not reason:
             return None
         return VenueRejected(
@@ -379,13 +393,13 @@ class ExecutionHandler:
             reason=f"not sent, {reason}",
         )
 
-    async def _why_halted(self, account: str) -> str:
+    async def _why_halted(self, order: Order) -> str:
         if self._needs_stream and not self.is_connected:
             return "the user stream is not proven alive"
         if self._suspicion:
             return f"the venue differs from our books: {self._suspicion}"
-        halt = await self._flags.is_open(account)
-        return f"the account is halted: {halt.reason}" if halt.is_open else ""
+        halt = await self._flags.is_open(order.account, instance=order.instance, symbol=order.symbol)
+        return f"halted: {halt.reason}" if halt.is_open else ""
 
     async def _resolve(self, order: Order) -> Sequence[VenueCommand]:
         """Ask for an order in doubt, and for all that was sent with it; believe in the absence of all of them, and

@@ -88,6 +88,7 @@ def handler_of(
         reconciliation=Reconciliation(stage=stage, view=gateway, instruments=by_symbol) if is_live else None,
         protection=None if gateway.takes_protected_entries else Protection(stage=stage, instruments=by_symbol),
         needs_stream=not settings.is_simulated,
+        exits_without_redis=settings.risk_management.exits_without_redis,
     )
 
 

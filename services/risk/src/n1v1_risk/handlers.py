@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
-from n1v1.events import BreakerChanged, Event, OrderApproved, OrderRefused, SignalsComplete
+from n1v1.events import (
+    BarClosed,
+    BreakerChanged,
+    CommandCarriedOut,
+    Event,
+    HaltsChanged,
+    OrderApproved,
+    OrderRefused,
+    SignalsComplete,
+)
+from n1v1.risk.halts import MARKET
 from n1v1.risk.stage import Risk
 from n1v1_common.stage.loop import StageLoop
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.errors import StateUnavailable
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
+from n1v1_risk.staleness import MarketWatch
 
 log = structlog.get_logger()
 
@@ -22,12 +34,18 @@ SHOW_EVERY_S = 1.0
 
 
 class RiskHandler:
-    """account: whose risk this is. The breaker's state is in the journal; the flag is a copy that others read."""
+    """account: whose risk this is. The breaker's state is in the journal; the flag is a copy that others read.
 
-    def __init__(self, *, account: str, stage: Risk, flags: BreakerFlags, metrics: Metrics) -> None:
+    watch: outside lockstep, which symbols have no bars in time.
+    """
+
+    def __init__(
+        self, *, account: str, stage: Risk, flags: BreakerFlags, metrics: Metrics, watch: MarketWatch | None = None
+    ) -> None:
         self._account = account
         self._stage = stage
         self._flags = flags
+        self._watch = watch
         self._metrics = metrics
         self._breaker_gauge = metrics.gauge("risk_breaker_open", account=account)
         self._must_show = True
@@ -36,11 +54,28 @@ class RiskHandler:
 
     async def handle(self, event: Event) -> Sequence[Event]:
         said = self._stage.handle(event)
+        if isinstance(event, BarClosed) and self._watch is not None:
+            said += self._judge_age(event, self._watch)
         if isinstance(event, SignalsComplete) and self._stage.waits_for(event.ts_ns):
             self.undecided.setdefault(event.ts_ns, asyncio.get_running_loop().time())
         for answer in said:
             self._note(answer)
         return said
+
+    def _judge_age(self, bar: BarClosed, watch: MarketWatch) -> Sequence[Event]:
+        """A bar that comes in time ends the pause of its symbol; one that is old begins it."""
+        if watch.hear(bar):
+            return self._stage.mark_fresh(bar.symbol, bar.ts_ns)
+        return self._stage.mark_stale(bar.symbol, bar.ts_ns)
+
+    def pause_silent(self, silent: Sequence[tuple[str, int]]) -> Sequence[Event]:
+        said = [event for symbol, last_ns in silent for event in self._stage.mark_stale(symbol, last_ns)]
+        for event in said:
+            self._note(event)
+        return said
+
+    def is_paused(self, symbol: str) -> bool:
+        return any(halt.actor == MARKET and halt.scope.symbol == symbol for halt in self._stage.halts)
 
     def _note(self, event: Event) -> None:
         match event:
@@ -52,6 +87,12 @@ class RiskHandler:
             case BreakerChanged():
                 self._must_show = True
                 log.warning("breaker changed", is_open=event.is_open, reason=event.reason, actor=event.actor)
+            case HaltsChanged():
+                self._must_show = True
+                log.warning("halts changed", halts=[str(halt) for halt in event.halts])
+            case CommandCarriedOut():
+                words = {"operation": event.operation, "scope": str(event.scope), "actor": event.actor}
+                log.warning("command carried out", has_changed=event.has_changed, detail=event.detail, **words)
             case _:
                 pass
 
@@ -71,7 +112,7 @@ class RiskHandler:
         """Write the flag unless it is there already. Repeated, it comes back after Redis lost it."""
         reason, version = self._stage.breaker_reason, self._stage.breaker_version
         if reason is None:
-            await self._flags.close(self._account, version=version)
+            await self._flags.close(self._account, version=version, halts=self._stage.halts)
         else:
             await self._flags.open(self._account, reason=reason, version=version)
         self._breaker_gauge.set(reason is not None)
@@ -108,6 +149,15 @@ async def keep_showing(handler: RiskHandler) -> None:
     while True:
         await asyncio.sleep(SHOW_EVERY_S)
         await handler.try_to_show()
+
+
+async def pause_silent_symbols(handler: RiskHandler, loop: StageLoop, watch: MarketWatch) -> None:
+    """A strategy decides on bars; while they do not come, what it said last is no reason to enter."""
+    while True:
+        await asyncio.sleep(watch.look_every_s)
+        silent = [found for found in watch.silent() if not handler.is_paused(found[0])]
+        if silent:
+            await loop.act(partial(handler.pause_silent, silent))
 
 
 async def decide_late_batches(

@@ -5,14 +5,17 @@ from __future__ import annotations
 from n1v1.pipeline import HEARS
 from n1v1.risk.plugins import anomaly_detectors, risk_managers
 from n1v1.risk.stage import Risk
+from n1v1.timeframes import timeframe_ns
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.core import policy_of, styles_of
+from n1v1_common.settings.model import Settings
 from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Journal
-from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing
+from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing, pause_silent_symbols
+from n1v1_risk.staleness import MarketWatch
 
 
 async def work(context: ServiceContext) -> None:
@@ -28,7 +31,10 @@ async def work(context: ServiceContext) -> None:
     )
     async with opened_bus(context) as bus, opened_schema(context, ()) as pool, opened_hot_state(context) as state:
         flags = BreakerFlags(state)
-        handler = RiskHandler(account=settings.account.id, stage=stage, flags=flags, metrics=context.metrics)
+        watch = None if settings.is_lockstep else _watch_of(settings)
+        handler = RiskHandler(
+            account=settings.account.id, stage=stage, flags=flags, metrics=context.metrics, watch=watch
+        )
         loop = StageLoop(
             name="risk",
             bus=bus,
@@ -41,10 +47,25 @@ async def work(context: ServiceContext) -> None:
             initial=stage.snapshot(),
         )
         wait_s = settings.risk_management.batch_wait_ms / 1000
-        late = () if settings.is_lockstep else (decide_late_batches(handler, loop, wait_s=wait_s),)
-        await context.run_tasks(
-            loop.run(ready=context.ready, draining=context.draining), background=(keep_showing(handler), *late)
+        by_the_clock = (
+            ()
+            if watch is None
+            else (
+                decide_late_batches(handler, loop, wait_s=wait_s),
+                pause_silent_symbols(handler, loop, watch),
+            )
         )
+        await context.run_tasks(
+            loop.run(ready=context.ready, draining=context.draining), background=(keep_showing(handler), *by_the_clock)
+        )
+
+
+def _watch_of(settings: Settings) -> MarketWatch:
+    bar_s = timeframe_ns(settings.market.timeframe) / 1e9
+    patience_s = float(settings.risk_management.stale_after_bars) * bar_s
+    if settings.is_simulated:  # recorded bars, at so many times their speed
+        patience_s /= settings.replay.speed
+    return MarketWatch(settings.market.symbols, patience_s=patience_s, is_real_time=not settings.is_simulated)
 
 
 def main() -> int:

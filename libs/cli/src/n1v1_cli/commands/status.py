@@ -1,4 +1,4 @@
-"""n1v1 status: what runs from the state folder, and how it is."""
+"""n1v1 status: what runs from the state folder, how it is, and what is halted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n1v1_cli.errors import NoStack
+from n1v1_cli import halted
+from n1v1_cli.errors import CommandError, NoStack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -50,12 +51,25 @@ def run(args: argparse.Namespace) -> int:
     record = read_record(state_dir)
     if record is None or not stack_is_running(state_dir):
         raise NoStack(state_dir)
-    rows = asyncio.run(look_at(record))
+    rows, halts = asyncio.run(_look(record))
     if args.json:
-        print(json.dumps(_as_json(record, rows), indent=2))
+        print(json.dumps(_as_json(record, rows, halts), indent=2))
     else:
         _print_table(record, rows)
+        _print_halts(halts)
     return 0 if all(row.state == "ready" for row in rows) else EXIT_NOT_READY
+
+
+async def _look(record: StackRecord) -> tuple[list[Row], list[halted.Row] | str]:
+    """The processes, and what is halted or why that is not known."""
+    from n1v1_cli.bus import settings_of_stack
+    from n1v1_common.bus.errors import BusError
+
+    rows = await look_at(record)
+    try:
+        return rows, await halted.look_at_halts(settings_of_stack(record))
+    except (CommandError, BusError) as error:
+        return rows, str(error)
 
 
 async def look_at(record: StackRecord) -> list[Row]:
@@ -92,10 +106,21 @@ def resident_mb(pid: int) -> float | None:
     return None if kilobytes is None else round(kilobytes * 1024 / 1e6, 1)
 
 
-def _as_json(record: StackRecord, rows: list[Row]) -> dict[str, object]:
+def _as_json(record: StackRecord, rows: list[Row], halts: list[halted.Row] | str) -> dict[str, object]:
+    """halted: null where that is not known."""
     head = asdict(record)
     head.pop("processes")
-    return {**head, "processes": [asdict(row) for row in rows]}
+    known = None if isinstance(halts, str) else [asdict(halt) for halt in halts]
+    return {**head, "processes": [asdict(row) for row in rows], "halted": known}
+
+
+def _print_halts(halts: list[halted.Row] | str) -> None:
+    if isinstance(halts, str):
+        print(f"whether anything is halted is not known: {halts}")
+    elif halts:
+        print(table(halted.table_lines(halts)))
+    else:
+        print("nothing is halted")
 
 
 def _print_table(record: StackRecord, rows: list[Row]) -> None:

@@ -150,6 +150,8 @@ def _field_codec(carried: Carried, name: str, hint: Any, units: Units) -> FieldC
     special = {
         "notes": fields.NOTES,
         "checks": fields.CHECKS,
+        "scope": fields.SCOPE,
+        "halts": fields.HALTS,
         "positions": fields.positions_field(units),
         "bids": fields.levels_field("bids", units),
         "asks": fields.levels_field("asks", units),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from n1v1.events import NO_WISH, Bracket, Level, Note, Wish
+from n1v1.risk.halts import Halt, Scope
 from n1v1.risk.reasons import Check
 from n1v1.styles import Method, Plan, Style
 from n1v1.values import INT64_MAX, Instrument, TimeInForce, decimal_places
@@ -175,6 +177,34 @@ def _read_checks(message: Any, symbol: str) -> tuple[Check, ...]:
 
 NOTES = FieldCodec(_write_notes, _read_notes)
 CHECKS = FieldCodec(_write_checks, _read_checks)
+
+
+def _write_scope(message: Any, scope: Scope, symbol: str) -> None:
+    message.scope.instance, message.scope.symbol = scope.instance, scope.symbol
+
+
+def _read_scope(message: Any, symbol: str) -> Scope:
+    return Scope(instance=message.scope.instance, symbol=message.scope.symbol)
+
+
+def _write_halts(message: Any, halts: tuple[Halt, ...], symbol: str) -> None:
+    for halt in halts:
+        wire = message.halts.add()
+        _write_scope(wire, halt.scope, symbol)
+        for name in _PLAIN_OF_HALT:
+            setattr(wire, name, getattr(halt, name))
+
+
+def _read_halts(message: Any, symbol: str) -> tuple[Halt, ...]:
+    return tuple(
+        Halt(scope=_read_scope(wire, symbol), **{name: getattr(wire, name) for name in _PLAIN_OF_HALT})
+        for wire in message.halts
+    )
+
+
+_PLAIN_OF_HALT = tuple(field.name for field in dataclasses.fields(Halt) if field.name != "scope")
+SCOPE = FieldCodec(_write_scope, _read_scope)
+HALTS = FieldCodec(_write_halts, _read_halts)
 
 
 def positions_field(units: Units) -> FieldCodec:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from n1v1 import events as e
+from n1v1.risk.halts import Operation
 from n1v1.risk.reasons import RefusalReason
 from n1v1.styles import Method
 from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
@@ -114,6 +115,8 @@ CARRIED: tuple[Carried, ...] = (
     ),
     Carried(e.OrderRefused, risk.OrderRefused, f"risk.v1.refused.{_BY_SYMBOL}"),
     Carried(e.BreakerChanged, risk.BreakerChanged, "risk.v1.breaker.{partition}.{account}"),
+    Carried(e.HaltsChanged, risk.HaltsChanged, "risk.v1.halts.{partition}.{account}"),
+    Carried(e.CommandCarriedOut, risk.CommandCarriedOut, "risk.v1.command_carried_out.{partition}.{account}"),
     Carried(e.DecisionsComplete, risk.DecisionsComplete, "risk.v1.decisions_complete.{partition}.{account}"),
     Carried(
         e.OrderSubmitted,
@@ -162,6 +165,7 @@ CARRIED: tuple[Carried, ...] = (
         "reporting.v1.run_completed.{partition}.{account}",
         amounts={"equity": QUANTA},
     ),
+    Carried(e.OperatorCommand, control.OperatorCommand, "control.v1.command.{partition}.{account}"),
     Carried(e.BreakerCommand, control.BreakerCommand, "control.v1.breaker.{partition}.{account}"),
 )
 
@@ -172,6 +176,7 @@ ENUMS: Mapping[type[StrEnum], tuple[Any, str]] = {
     Purpose: (envelope.Purpose, "PURPOSE_"),
     e.Action: (envelope.Action, "ACTION_"),
     Method: (envelope.Method, "METHOD_"),
+    Operation: (envelope.Operation, "OPERATION_"),
     Liquidity: (execution.Liquidity, "LIQUIDITY_"),
     RefusalReason: (risk.RefusalReason, "REFUSAL_REASON_"),
 }

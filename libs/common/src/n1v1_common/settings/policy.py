@@ -45,6 +45,7 @@ def policy_of(settings: Settings) -> RiskPolicy:
         breaker_drawdown_ppb=to_ppb(breaker.equity_drawdown_threshold) if limits.circuit_breaker_enabled else None,
         max_positions=limits.max_concurrent_trades,
         max_orders=limits.max_orders,
+        max_same_orders=limits.max_same_orders,
         order_window_ns=limits.order_window_seconds * 1_000_000_000,
         cost_ppb=to_ppb((settings.exchange.fee_rate_bps + settings.exchange.slippage_bps) / BPS),
         valid_for_ns=bar_ns,

@@ -38,7 +38,16 @@ class RiskManagement(Section):
     max_orders: int = Field(default=0, ge=0, le=128)
     """Most orders approved within order_window_seconds, in market time: past it no entries; 0: no limit."""
     order_window_seconds: int = Field(default=60, ge=1)
-    """Belongs to max_orders."""
+    """Belongs to max_orders and max_same_orders."""
+    max_same_orders: int = Field(default=0, ge=0, le=128)
+    """Most entries on one symbol and side approved within order_window_seconds, in market time: a strategy that enters
+    again and again is refused; 0: no limit."""
+    stale_after_bars: Annotated[Decimal, Field(gt=0, le=1000)] = Decimal(2)
+    """Paper and live only: a symbol whose last bar is older than so many bars by the clock takes no entries until its
+    bars come in time again."""
+    exits_without_redis: bool = True
+    """Whether orders that reduce a position are sent while nobody can tell whether the account is halted, because Redis
+    does not answer. false: they are refused then, and a position is left to its stop."""
     circuit_breaker_enabled: bool = True
     """Whether the circuit breaker may halt the account. Its thresholds are in the section circuit_breaker."""
     require_stop_loss: bool = False

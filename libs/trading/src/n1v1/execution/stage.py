@@ -23,6 +23,7 @@ from n1v1.events import (
     DecisionsComplete,
     Event,
     FillsComplete,
+    HaltsChanged,
     OrderAccepted,
     OrderApproved,
     OrderCancelled,
@@ -44,6 +45,7 @@ from n1v1.execution.orders import Happening, Order, OrderState
 from n1v1.execution.parents import MarketWatch, Parent
 from n1v1.execution.requests import cancel_of, command_of
 from n1v1.ids import OrderId
+from n1v1.risk.halts import Halt
 from n1v1.styles import NO_RULES, Method, Plan, StyleRules
 from n1v1.values import INT64_MAX, OrderType, Purpose, Side
 
@@ -122,6 +124,8 @@ class Execution:
                 return Outcome((self._fills_complete(event),))
             case BreakerChanged() if event.account == self._account and event.is_open:
                 return self._cancel(order for order in self.open_orders if order.purpose is Purpose.ENTRY)
+            case HaltsChanged() if event.account == self._account:
+                return self._cancel(order for order in self.open_orders if _is_halted_entry(order, event.halts))
             case _:
                 return Outcome()
 
@@ -162,6 +166,14 @@ class Execution:
         if order.state is OrderState.WORKING:
             return self._begin(orders)
         return self._send(orders)
+
+    def refuse(self, approved: OrderApproved, reason: str) -> Outcome:
+        """Take note of an order that is not to be sent; nothing makes way for it."""
+        if approved.order_id in self._orders:
+            return Outcome()
+        order = Order.from_approval(approved)
+        self._know(order)
+        return Outcome(self._reject([order], reason, approved.ts_ns))
 
     def _know(self, order: Order) -> None:
         self._orders[order.order_id] = self._open[order.order_id] = order
@@ -654,6 +666,10 @@ class Execution:
         self._watch.restore(saved.get("watch", {}))
         timed = (order for order in self._open.values() if order.is_timed_by_us and not order.is_unwanted)
         self._ending = {order.order_id: order.valid_until_ns for order in timed}
+
+
+def _is_halted_entry(order: Order, halts: Iterable[Halt]) -> bool:
+    return order.purpose is Purpose.ENTRY and any(halt.scope.covers(order.instance, order.symbol) for halt in halts)
 
 
 def _together(*outcomes: Outcome) -> Outcome:

@@ -50,12 +50,13 @@ ACCOUNT = np.dtype(
         ("trade_side", "i8", (RING,)),
         ("trade_profit_ppb", "i8", (RING,)),
         ("trade_purpose", "i8", (RING,)),
+        ("order_kind", "i8", (RING,)),
     ]
 )
 """is_known: the account has been opened or marked once. held_count: symbols with a position or an order in flight.
 exposure: value of what is held and ordered, kept only for policies that limit it.
 won_ppb, lost_ppb: sums of what trades won and lost, each as a fraction of its entry. order_count, trade_count: so far;
-the last RING of them are kept, number n at n % RING."""
+the last RING of them are kept, number n at n % RING. order_kind: see `kind_of`."""
 
 SYMBOL = np.dtype(
     [
@@ -113,7 +114,14 @@ def reserve(account: Record, symbol: Record, decision: Record, ts_ns: int) -> No
     if decision.purpose == ENTRY:
         account.exposure += decision.value
     account.order_ns[account.order_count % RING] = ts_ns
+    account.order_kind[account.order_count % RING] = kind_of(symbol, decision)
     account.order_count += 1
+
+
+@kernel
+def kind_of(symbol: Record, decision: Record) -> int:
+    """Orders of one kind are on the same symbol and side. An order that reduces a position is of no kind (0)."""
+    return int(decision.side * (symbol.index + 1)) if decision.purpose == ENTRY else 0
 
 
 @kernel

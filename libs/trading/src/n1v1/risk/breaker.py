@@ -1,5 +1,7 @@
 """The circuit breaker: halts an account after a shock, and lets it trade again after a while or by hand.
 
+What persons halt is not its matter: see n1v1.risk.halts.
+
     NORMAL ──monitor──> MONITORING          half of the way to a trip; nothing is held back yet
     NORMAL, MONITORING ──trigger──> TRIGGERED ──cool──> COOLING ──recover──> RECOVERY ──calm──> NORMAL
     COOLING, RECOVERY ──trigger──> TRIGGERED                        a second crash during the cooldown is seen
@@ -94,7 +96,6 @@ CAUSE_LOSSES = 2
 CAUSE_VOLATILITY = 4
 CAUSE_ANOMALY = 8
 CAUSE_DAILY_LOSS = 16
-CAUSE_OPERATOR = 32
 """What tripped it; several at once are added."""
 
 WEIGHTS_PPB = {CAUSE_DRAWDOWN: 600_000_000, CAUSE_LOSSES: 300_000_000, CAUSE_VOLATILITY: 100_000_000}
@@ -213,15 +214,6 @@ def note_trade_result(policy: Record, account: Record, lost: bool) -> None:
     account.breaker_losses = account.breaker_losses + 1 if lost else 0
     if policy.losses_to_trip > 0:
         account.wake_ns = 0
-
-
-@kernel
-def halt(account: Record) -> None:
-    """A person opens it: no timer will close it."""
-    account.breaker_state = _after(account, _TRIGGER)
-    account.breaker_cause = CAUSE_OPERATOR
-    account.tripped_equity = account.equity
-    account.until_ns = _NEVER
 
 
 @kernel

@@ -108,6 +108,11 @@ def _order_rate(shown: Shown) -> str:
     return f"{shown.decision.recent_orders} of at most {shown.policy.max_orders} in {seconds} s"
 
 
+def _same_orders(shown: Shown) -> str:
+    seconds = shown.policy.order_window_ns // 1_000_000_000
+    return f"{shown.decision.same_orders} of at most {shown.policy.max_same_orders} in {seconds} s"
+
+
 def _positions(shown: Shown) -> str:
     return f"{shown.decision.held_count} of at most {shown.policy.max_positions}"
 
@@ -169,6 +174,7 @@ CHECKS: dict[int, tuple[str, Callable[[Shown], str]]] = {
     limits.DAILY_LOSS: ("daily loss", _daily_loss),
     limits.DRAWDOWN: ("drawdown", _drawdown),
     limits.ORDER_RATE: ("order rate", _order_rate),
+    limits.SAME_ORDERS: ("same orders", _same_orders),
     limits.POSITIONS: ("positions", _positions),
     limits.STOP: ("protection", _stop),
     limits.EXPOSURE: ("exposure", _exposure),
@@ -195,6 +201,8 @@ def _is_used(number: int, shown: Shown) -> bool:
             return policy.max_daily_loss_ppb is not None
         case limits.ORDER_RATE:
             return policy.max_orders > 0
+        case limits.SAME_ORDERS:
+            return policy.max_same_orders > 0
         case limits.STOP:
             return _stop(shown) != "none"
         case limits.EXPOSURE:

@@ -10,7 +10,7 @@ import numpy as np
 
 from n1v1.exact import mul_div, mul_div_up
 from n1v1.kernels import Record, kernel
-from n1v1.risk.account import ENTRY, EXIT, FLATTEN, PARTED_ENTRY, PARTED_EXIT, drawdown_of, unreserved_cash
+from n1v1.risk.account import ENTRY, EXIT, FLATTEN, PARTED_ENTRY, PARTED_EXIT, drawdown_of, kind_of, unreserved_cash
 from n1v1.risk.adaptive import KILL_SWITCH as ADAPTIVE_KILL_SWITCH
 from n1v1.risk.adaptive import adaptive_mode, adaptive_multiplier
 from n1v1.risk.anomalies import CRITICAL, MEDIUM
@@ -72,6 +72,7 @@ DECISION = np.dtype(
             "daily_loss_ppb",
             "held_count",
             "recent_orders",
+            "same_orders",
             "wished_ppb",
             "fraction_ppb",
             "scale_ppb",
@@ -89,7 +90,9 @@ they are sized by. limit_ticks, trigger_ticks, stop_ticks, target_ticks, trail_p
 DIRECTION, PRICE, IN_FLIGHT, BREAKER, LOCK, ANOMALY, KILL_SWITCH, DAILY_LOSS, DRAWDOWN = range(1, 10)
 ORDER_RATE, POSITIONS, STOP, EXPOSURE, SIZE, POSITION_LIMIT, CASH = range(10, 17)
 CLOSING_SIZE = 17
-"""The checks of an entry in their order, and what an exit has instead of those after IN_FLIGHT."""
+SAME_ORDERS = 18
+"""The checks of an entry, and what an exit has instead of those after IN_FLIGHT. SAME_ORDERS comes after
+ORDER_RATE."""
 
 _SHORT_DISABLED = code_of(RefusalReason.SHORT_DISABLED)
 _NOTHING_TO_CLOSE = code_of(RefusalReason.NOTHING_TO_CLOSE)
@@ -104,6 +107,7 @@ _BREAKER_OPEN = code_of(RefusalReason.BREAKER_OPEN)
 _DAILY_LOSS_LIMIT = code_of(RefusalReason.DAILY_LOSS_LIMIT)
 _DRAWDOWN_LIMIT = code_of(RefusalReason.DRAWDOWN_LIMIT)
 _ORDER_RATE_LIMIT = code_of(RefusalReason.ORDER_RATE_LIMIT)
+_DUPLICATE_ORDER = code_of(RefusalReason.DUPLICATE_ORDER)
 _TOO_MANY_POSITIONS = code_of(RefusalReason.TOO_MANY_POSITIONS)
 _STOP_REQUIRED = code_of(RefusalReason.STOP_REQUIRED)
 _WARMING_UP = code_of(RefusalReason.WARMING_UP)
@@ -226,7 +230,7 @@ def _entry(
     if reason == 0:
         reason = _suspension(policy, account, symbol, ts_ns, decision)
     if reason == 0:
-        reason = _account_limits(policy, account, ts_ns, decision)
+        reason = _account_limits(policy, account, symbol, ts_ns, decision)
     if reason == 0:
         reason = _stop(policy, symbol, wish, decision)
     if reason == 0:
@@ -308,7 +312,7 @@ def _adapt(policy: Record, account: Record, symbol: Record, ts_ns: int, decision
 
 
 @kernel
-def _account_limits(policy: Record, account: Record, ts_ns: int, decision: Record) -> int:
+def _account_limits(policy: Record, account: Record, symbol: Record, ts_ns: int, decision: Record) -> int:
     decision.check = DAILY_LOSS
     decision.daily_loss_ppb = daily_loss_of(account)
     if policy.max_daily_loss_ppb > 0 and decision.daily_loss_ppb >= policy.max_daily_loss_ppb:
@@ -321,6 +325,11 @@ def _account_limits(policy: Record, account: Record, ts_ns: int, decision: Recor
     decision.recent_orders = count_recent_orders(policy, account, ts_ns)
     if policy.max_orders > 0 and decision.recent_orders >= policy.max_orders:
         return _ORDER_RATE_LIMIT
+    decision.check = SAME_ORDERS
+    if policy.max_same_orders > 0:
+        decision.same_orders = count_same_orders(policy, account, kind_of(symbol, decision), ts_ns)
+        if decision.same_orders >= policy.max_same_orders:
+            return _DUPLICATE_ORDER
     decision.check = POSITIONS
     decision.held_count = account.held_count
     return _TOO_MANY_POSITIONS if account.held_count >= policy.max_positions else 0
@@ -334,6 +343,19 @@ def count_recent_orders(policy: Record, account: Record, ts_ns: int) -> int:
         if account.order_ns[(account.order_count - 1 - count) % RING] <= ts_ns - policy.order_window_ns:
             break
         count += 1
+    return count
+
+
+@kernel
+def count_same_orders(policy: Record, account: Record, kind: int, ts_ns: int) -> int:
+    """As `count_recent_orders`, of one kind; of the last RING orders."""
+    count = 0
+    for back in range(1, min(RING, account.order_count) + 1):
+        at = (account.order_count - back) % RING
+        if count >= policy.max_same_orders or account.order_ns[at] <= ts_ns - policy.order_window_ns:
+            break
+        if account.order_kind[at] == kind:
+            count += 1
     return count
 
 

@@ -298,6 +298,7 @@ class RiskPolicy:
     max_daily_loss_ppb: loss since the start of the UTC day at which entries end for the day; None: no such limit.
     emergency_loss_ppb: daily loss at which everything is closed and a person is needed; None: never.
     max_orders, order_window_ns: orders approved within a time, entries only are held back; 0 no limit.
+    max_same_orders: entries on one symbol and side approved within order_window_ns; 0 no limit.
     """
 
     position_fraction_ppb: int
@@ -313,6 +314,7 @@ class RiskPolicy:
     emergency_loss_ppb: int | None = None
     max_orders: int = 0
     order_window_ns: int = MINUTE_NS
+    max_same_orders: int = 0
     sizing: Sizing = field(default_factory=Sizing)
     exits: Exits = field(default_factory=Exits)
     breaker: BreakerRules = field(default_factory=BreakerRules)
@@ -331,10 +333,11 @@ class RiskPolicy:
             raise InvalidValue(f"max_exposure_ppb: expected more than 0, or None; got {self.max_exposure_ppb / PPB}")
         if self.max_positions < 1 or self.valid_for_ns <= 0 or self.cost_ppb < 0:
             raise InvalidValue("max_positions and valid_for_ns must be positive, cost_ppb not negative")
-        _check_not_negative(self, "limit_valid_for_ns", "max_orders")
+        _check_not_negative(self, "limit_valid_for_ns", "max_orders", "max_same_orders")
         _check_positive(self, "order_window_ns")
-        if self.max_orders > RING:
-            raise InvalidValue(f"max_orders: expected at most {RING}, got {self.max_orders}")
+        for name in ("max_orders", "max_same_orders"):
+            if getattr(self, name) > RING:
+                raise InvalidValue(f"{name}: expected at most {RING}, got {getattr(self, name)}")
 
     @property
     def protects(self) -> bool:

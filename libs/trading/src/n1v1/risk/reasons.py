@@ -39,6 +39,9 @@ class RefusalReason(StrEnum):
     KILL_SWITCH = "KILL_SWITCH"
     VETOED = "VETOED"
     ORDER_IMPOSSIBLE = "ORDER_IMPOSSIBLE"
+    HALTED = "HALTED"
+    STALE_MARKET_DATA = "STALE_MARKET_DATA"
+    DUPLICATE_ORDER = "DUPLICATE_ORDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Meaning:
 MEANINGS: Mapping[RefusalReason, Meaning] = {
     RefusalReason.BREAKER_OPEN: Meaning(
         "The circuit breaker is open: no new exposure.",
-        "`n1v1 status` says why and since when; `n1v1 resume` closes it.",
+        "`n1v1 status` says why; `n1v1 resume` closes it.",
     ),
     RefusalReason.DRAWDOWN_LIMIT: Meaning(
         "Equity is further below its peak than `risk_management.max_drawdown`.",
@@ -129,6 +132,19 @@ MEANINGS: Mapping[RefusalReason, Meaning] = {
         "No order can be what the signal wishes: a trigger on the wrong side of the price, or a way of execution that "
         "the settings do not allow.",
         "The refusal says what is wrong; docs/execution.md says what goes together.",
+    ),
+    RefusalReason.HALTED: Meaning(
+        "A person or a service has halted the account, the strategy or the symbol.",
+        "`n1v1 status` says who, why and until when; `n1v1 resume` with the same scope ends it.",
+    ),
+    RefusalReason.STALE_MARKET_DATA: Meaning(
+        "The last bar of the symbol is older than `risk_management.stale_after_bars` bars by the clock.",
+        "It ends with the next bar that is in time: look at market_data and the venue.",
+    ),
+    RefusalReason.DUPLICATE_ORDER: Meaning(
+        "`risk_management.max_same_orders` entries on the same symbol and side were approved within "
+        "`risk_management.order_window_seconds`.",
+        "It ends with time. A strategy that comes here enters again and again: look at it before anything else.",
     ),
 }
 

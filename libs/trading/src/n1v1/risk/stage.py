@@ -1,4 +1,4 @@
-"""The risk stage: hears bars, signals, fills, equity and breaker commands; says approved, refused, breaker.
+"""The risk stage: hears bars, signals, fills, equity and commands; says approved, refused, breaker, halts.
 
 The signals of one bar time are decided as one batch, once its bars are complete, every signals partition has reported
 and the equity of that time is known: closings of our own first, then exits, then by instance and symbol. So the
@@ -24,9 +24,12 @@ from n1v1.events import (
     Bracket,
     BreakerChanged,
     BreakerCommand,
+    CommandCarriedOut,
     DecisionsComplete,
     EquityMarked,
     Event,
+    HaltsChanged,
+    OperatorCommand,
     OrderApproved,
     OrderCancelled,
     OrderExpired,
@@ -45,6 +48,7 @@ from n1v1.risk import account as accounts
 from n1v1.risk import breaker, limits, market
 from n1v1.risk.account import ACCOUNT, PURPOSES, SYMBOL
 from n1v1.risk.checks import Shown, checks_made, percent
+from n1v1.risk.halts import MARKET, Halt, Halts, Operation, Scope
 from n1v1.risk.limits import DECISION
 from n1v1.risk.plugins import AnomalyWatch, BaseAnomalyDetector, Judgement, Proposal, RiskManagerInterface, judged
 from n1v1.risk.policy import RiskPolicy
@@ -89,6 +93,21 @@ class Moment(NamedTuple):
     @property
     def correlation_id(self) -> str:
         return f"@{self.ts_ns // 1_000_000_000}"
+
+
+class Stale(NamedTuple):
+    """That the bars of a symbol stopped coming, or came again; last_ns: the close of the last one."""
+
+    symbol: str
+    ts_ns: int
+
+    @property
+    def id(self) -> str:
+        return f"market:{self.symbol}:{self.ts_ns}"
+
+    @property
+    def correlation_id(self) -> str:
+        return ids.correlation_id(self.symbol, self.ts_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +167,29 @@ class Risk:
         """Whether the next bar time can be nothing to the account but another equity."""
         self._orders: dict[OrderId, str] = {}
         self._entered_by: dict[str, str] = {}
-        self._breaker: str | None = None
+        self._trip: str | None = None
+        """Why the circuit breaker is open."""
+        self._halts = Halts()
         self._breaker_version = 0
+        self._flattened_ns: dict[str, int] = {}
+        """The bar time at which a position was last closed because of a halt, by symbol."""
         self._batches: dict[int, Batch] = {}
         self._decided_ns = -1
 
     @property
     def breaker_reason(self) -> str | None:
-        """Why the breaker is open; None while it is closed."""
-        return self._breaker
+        """Why the account takes no new exposure: halted by somebody, or the breaker is open; None while it does."""
+        halt = self._halts.of_account
+        return self._trip if halt is None else halt.reason
+
+    @property
+    def halts(self) -> tuple[Halt, ...]:
+        """What persons, services and stale market data hold back."""
+        return self._halts.in_force
 
     @property
     def breaker_version(self) -> int:
-        """Counts the changes of the breaker."""
+        """Counts the changes of the breaker and of the halts."""
         return self._breaker_version
 
     @property
@@ -188,15 +217,22 @@ class Risk:
                 self._batch(event.ts_ns).signals[event.id] = event
             case BarsComplete() | SignalsComplete() | EquityMarked() if event.ts_ns > self._decided_ns:
                 return self._hear_watermark(event)
-            case OrderFilled() if event.account == self._account:
-                self._book(event)
-            case OrderRejected() | OrderCancelled() | OrderExpired() if event.account == self._account:
-                self._release(event.order_id)
+            case OrderFilled() | OrderRejected() | OrderCancelled() | OrderExpired() if event.account == self._account:
+                return self._hear_of_order(event)
+            case OperatorCommand() if event.account == self._account:
+                return self._obey(event)
             case BreakerCommand() if event.account == self._account:
-                return self._command(event)
+                return self._obey(_in_more_words(event))
             case _:
                 pass
         return []
+
+    def _hear_of_order(self, event: OrderFilled | OrderRejected | OrderCancelled | OrderExpired) -> list[Event]:
+        if isinstance(event, OrderFilled):
+            self._book(event)
+        else:
+            self._release(event.order_id)
+        return [] if isinstance(event, OrderRejected) else self._flatten(event)
 
     def _hear_watermark(self, event: BarsComplete | SignalsComplete | EquityMarked) -> list[Event]:
         if isinstance(event, EquityMarked) and event.account != self._account:
@@ -238,7 +274,7 @@ class Risk:
         return batch
 
     def _decide(self, ts_ns: int, batch: Batch, equity: EquityMarked) -> list[Event]:
-        said: list[Event] = [*self._give_up_before(ts_ns), *self._observe(batch, equity)]
+        said: list[Event] = [*self._end_halts(equity), *self._give_up_before(ts_ns), *self._observe(batch, equity)]
         said += self._closings(equity)
         for signal in sorted(batch.signals.values(), key=self._priority):
             said.append(self._verdict(signal))
@@ -271,18 +307,19 @@ class Risk:
         bars, equity: of this bar time, whose fills have been heard.
         """
         self._decided_ns = ts_ns
+        ended = self._end_halts(Moment(self._account, ts_ns)) if self._halts else []
         for bar in bars:
             symbol = self._symbols[bar.symbol]
             symbol.mark_ticks = bar.close
             if self._needs_bars:
                 self._observe_bar(symbol, bar)
-        said: list[Event] = []
+        said: list[Event] = ended
         if self._may_be_quiet and breaker.is_quiet(self._state, equity, ts_ns):
             self._state.equity = equity
         else:
             moment = Moment(self._account, ts_ns)
-            said = [*self._observe_equity(moment, equity), *self._closings(moment)]
-            self._may_be_quiet = not (self._acts_on_any_bar or breaker.must_flatten(self._state))
+            said += [*self._observe_equity(moment, equity), *self._closings(moment)]
+            self._may_be_quiet = not (self._acts_on_any_bar or breaker.must_flatten(self._state) or self._halts)
         if signals:
             said += map(self._verdict, sorted(signals, key=self._priority) if len(signals) > 1 else signals)
         return said
@@ -290,7 +327,7 @@ class Risk:
     def quiet_equity(self) -> QuietEquity:
         """At which equities `decide` without signals only takes over mark and equity, until the state is another."""
         state = self._state
-        if self._needs_bars or not self._may_be_quiet:
+        if self._needs_bars or not self._may_be_quiet or self._halts:
             return NO_EQUITY
         return QuietEquity(state.watch_below, state.watch_above, state.wake_ns)
 
@@ -323,9 +360,11 @@ class Risk:
                 accounts.symbol_exposure(record, self._instruments[symbol]) for symbol, record in self._symbols.items()
             )
         if self._state.trip_count != trips:
-            return [self._set_breaker(moment, self._trip_reason(), open_=True, actor="risk")]
+            self._trip = self._trip_reason()
+            return [self._say_breaker(moment, self._trip, actor="risk")]
         if was_open and not is_open:
-            return [self._set_breaker(moment, "the account has recovered", open_=False, actor="risk")]
+            self._trip = None
+            return self._say_free(moment, "the account has recovered", actor="risk")
         return []
 
     def _observe_bar(self, symbol: Record, bar: ClosedBar) -> None:
@@ -400,21 +439,145 @@ class Risk:
         reason = ", ".join(text for cause, text in words.items() if state.breaker_cause & cause)
         return f"EMERGENCY: {reason}" if breaker.must_flatten(state) else reason
 
-    def _command(self, command: BreakerCommand) -> list[Event]:
-        was_open = breaker.breaker_is_open(self._state)
-        if command.open:
-            held = breaker.is_held(self._state)
-            breaker.halt(self._state)
-            if was_open and held:
-                return []
-        elif was_open:
-            accounts.measure_anew(self._limits, self._state)
-        else:
-            return []
-        return [self._set_breaker(command, command.reason, open_=command.open, actor=command.actor)]
+    # --- what persons and services halt ------------------------------------------------------------------------
 
-    def _set_breaker(self, cause: Event | Moment, reason: str, *, open_: bool, actor: str) -> BreakerChanged:
-        self._breaker = reason if open_ else None
+    def _obey(self, command: OperatorCommand) -> list[Event]:
+        """Carry out a command at once, and answer it in any case: somebody waits."""
+        scope = command.scope
+        if scope.symbol and scope.symbol not in self._instruments:
+            return [self._answer(command, [], f"no such instrument; there are {', '.join(self._instruments)}")]
+        if command.operation is Operation.RESUME:
+            said = self._resume(command)
+            return [*said, self._answer(command, said, "" if said else f"nothing halts {scope} by hand")]
+        said = self._halt(command)
+        if command.operation is Operation.HALT:
+            return [*said, self._answer(command, said, "" if said else f"halted before: {self._halts.of(scope)}")]
+        closings = self._flatten(command)
+        symbols = ", ".join(order.symbol for order in closings if isinstance(order, OrderApproved))
+        detail = f"closing {symbols}" if symbols else "no position to close now"
+        return [*said, *closings, self._answer(command, [*said, *closings], detail)]
+
+    def _halt(self, command: OperatorCommand) -> list[Event]:
+        now_ns = self._decided_ns if self._decided_ns >= 0 else command.ts_ns
+        halt = Halt(
+            scope=command.scope,
+            reason=command.reason,
+            actor=command.actor,
+            since_ns=now_ns,
+            until_ns=now_ns + command.lasts_ns if command.lasts_ns else 0,
+            closes=command.operation is Operation.FLATTEN,
+            command_id=command.id,
+        )
+        if not self._halts.put(halt):
+            return []
+        self._may_be_quiet = False
+        said: list[Event] = [self._say_halts(command)]
+        if halt.scope.is_account:
+            said.append(self._say_breaker(command, halt.reason, actor=halt.actor))
+        return said
+
+    def _resume(self, command: OperatorCommand) -> list[Event]:
+        """End the halt of exactly this scope. To resume the account closes the breaker as well, whatever had opened
+        it, and measures losses anew."""
+        scope = command.scope
+        lifted = self._halts.lift(scope)
+        was_open = scope.is_account and breaker.breaker_is_open(self._state)
+        said: list[Event] = [self._say_halts(command)] if lifted is not None else []
+        if scope.is_account and (lifted is not None or was_open):
+            accounts.measure_anew(self._limits, self._state)
+            self._trip = None
+            said += self._say_free(command, command.reason, actor=command.actor)
+        return said
+
+    def _end_halts(self, moment: EquityMarked | Moment) -> list[Event]:
+        """Those whose time is over. The account is free again unless its breaker is open."""
+        over = self._halts.end_due(moment.ts_ns)
+        if not over:
+            return []
+        said: list[Event] = [self._say_halts(moment)]
+        of_account = [halt for halt in over if halt.scope.is_account]
+        if of_account and self._trip is None:
+            said += self._say_free(moment, f"the halt by {of_account[0].actor} has run out", actor="risk")
+        return said
+
+    def mark_stale(self, symbol: str, last_ns: int) -> list[Event]:
+        """The last bar of the symbol, which closed at last_ns, is too old by the clock: no entries on it."""
+        reason = "no bar in time" if last_ns < 0 else f"no bar in time since @{last_ns // 1_000_000_000}"
+        halt = Halt(scope=Scope(symbol=symbol), reason=reason, actor=MARKET, since_ns=max(0, last_ns))
+        return [self._say_halts(Stale(symbol, last_ns))] if self._halts.put_stale(halt) else []
+
+    def mark_fresh(self, symbol: str, last_ns: int) -> list[Event]:
+        """A bar of the symbol came in time again."""
+        return [self._say_halts(Stale(symbol, last_ns))] if self._halts.lift_stale(symbol) else []
+
+    def _flatten(self, cause: Event) -> list[Event]:
+        """Close what a halt wants closed and nothing is done about yet.
+
+        A command does so whenever it comes. What merely happened does so once in a bar time for each symbol: a venue
+        that takes back every closing would otherwise be sent one after the other.
+        """
+        if not self._halts.closes or self._decided_ns < 0:
+            return []
+        is_command = isinstance(cause, OperatorCommand)
+        orders: list[Event] = []
+        for symbol, record in self._symbols.items():
+            was_tried = not is_command and self._flattened_ns.get(symbol) == self._decided_ns
+            if was_tried or not self._is_to_be_flattened(symbol):
+                continue
+            if self._decide_closing(symbol, record, accounts.FLATTEN):
+                self._flattened_ns[symbol] = self._decided_ns
+                orders.append(self._approve(self._closing_cause(cause, symbol)))
+        return orders
+
+    def _is_to_be_flattened(self, symbol: str) -> bool:
+        return self._halts.closes_position(self._entered_by.get(symbol, ""), symbol)
+
+    def _closing_cause(self, cause: Event, symbol: str) -> Cause:
+        instance = OWN_SIGNALS[accounts.FLATTEN]
+        return Cause(
+            ts_ns=self._decided_ns,
+            cause_id=cause.id,
+            correlation_id=ids.correlation_id(symbol, self._decided_ns),
+            signal_id=ids.signal_id(f"{instance}-{ids.digest(cause.id, length=8)}", symbol, self._decided_ns),
+            instance=self._entered_by.get(symbol, instance),
+            symbol=symbol,
+        )
+
+    def _answer(self, command: OperatorCommand, said: Sequence[Event], detail: str) -> CommandCarriedOut:
+        halt = self._halts.of(command.scope)
+        return CommandCarriedOut(
+            id=f"carried_out:{command.id}",
+            ts_ns=command.ts_ns,
+            cause_id=command.id,
+            correlation_id=command.correlation_id,
+            account=self._account,
+            operation=command.operation,
+            scope=command.scope,
+            has_changed=bool(said),
+            detail=detail,
+            reason=command.reason,
+            actor=command.actor,
+            until_ns=halt.until_ns if halt is not None else 0,
+        )
+
+    def _say_halts(self, cause: Event | Moment | Stale) -> HaltsChanged:
+        self._breaker_version += 1
+        return HaltsChanged(
+            id=f"halts:{self._account}:{self._breaker_version}:{cause.id}",
+            ts_ns=cause.ts_ns,
+            cause_id=cause.id,
+            correlation_id=cause.correlation_id,
+            account=self._account,
+            halts=self._halts.in_force,
+        )
+
+    def _say_free(self, cause: Event | Moment, reason: str, *, actor: str) -> list[Event]:
+        """That the account takes new exposure again, unless something else holds it back."""
+        if self.breaker_reason is not None:
+            return []
+        return [self._say_breaker(cause, reason, actor=actor)]
+
+    def _say_breaker(self, cause: Event | Moment, reason: str, *, actor: str) -> BreakerChanged:
         self._breaker_version += 1
         return BreakerChanged(
             id=f"breaker:{self._account}:{cause.id}",
@@ -422,30 +585,34 @@ class Risk:
             cause_id=cause.id,
             correlation_id=cause.correlation_id,
             account=self._account,
-            is_open=open_,
+            is_open=self.breaker_reason is not None,
             reason=reason,
             actor=actor,
         )
 
     def _closings(self, moment: EquityMarked | Moment) -> list[Event]:
-        """Positions that we close ourselves: in an emergency all, else those that were held for long enough.
+        """Positions that we close ourselves: in an emergency all, those of a scope that was flattened, and those that
+        were held for long enough.
 
         What cannot be ordered now, such as less than the venue accepts, is looked at again at the next bar time.
         """
-        if not self._limits.max_bars_held and not breaker.must_flatten(self._state):
+        if not self._limits.max_bars_held and not breaker.must_flatten(self._state) and not self._halts.closes:
             return []
         orders: list[Event] = []
         for symbol, record in self._symbols.items():
-            if breaker.must_flatten(self._state):
+            if breaker.must_flatten(self._state) or self._is_to_be_flattened(symbol):
                 purpose = accounts.FLATTEN
             elif market.time_exit_due(self._limits, record):
                 purpose = accounts.TIME_EXIT
             else:
                 continue
-            instrument = self._instruments[symbol]
-            if limits.decide_closing(record, instrument, purpose, self._decision) == 0:
+            if self._decide_closing(symbol, record, purpose):
+                self._flattened_ns[symbol] = moment.ts_ns
                 orders.append(self._approve(self._own_cause(moment, symbol, purpose)))
         return orders
+
+    def _decide_closing(self, symbol: str, record: Record, purpose: int) -> bool:
+        return limits.decide_closing(record, self._instruments[symbol], purpose, self._decision) == 0
 
     def _own_cause(self, moment: EquityMarked | Moment, symbol: str, purpose: int) -> Cause:
         return Cause(
@@ -462,6 +629,8 @@ class Risk:
         if instrument is None:
             return self._refuse(signal, Refused(RefusalReason.UNKNOWN_SYMBOL, "no such instrument"))
         symbol = self._symbols[signal.symbol]
+        if self._halts and (halted := self._why_halted(signal, symbol)):
+            return self._refuse(signal, halted, (Check("halts", passed=False, detail=halted.detail),))
         judgement = self._judgement(signal, symbol, instrument)
         if judgement.refused is not None:
             return self._refuse(signal, Refused(RefusalReason.VETOED, judgement.refused))
@@ -483,6 +652,15 @@ class Risk:
         found = REASONS[reason]
         assert found is not None
         return self._refuse(signal, Refused(found, checks[-1].detail if checks else ""), checks)
+
+    def _why_halted(self, signal: SignalRaised, symbol: Record) -> Refused | None:
+        """What somebody, or stale market data, has to say against an entry; nothing against anything else."""
+        if signal.action is Action.CLOSE or limits.reduces(ACTIONS[signal.action], symbol.position.lots):
+            return None
+        halt = self._halts.holding_back(signal.instance, signal.symbol)
+        if halt is None:
+            return None
+        return Refused(RefusalReason.STALE_MARKET_DATA if halt.actor == MARKET else RefusalReason.HALTED, str(halt))
 
     def _why_impossible(self, signal: SignalRaised, symbol: Record) -> str:
         """What is wrong with the order that is wished for; empty when nothing is."""
@@ -525,7 +703,7 @@ class Risk:
         if not self._explains:
             return ()
         said = self._watch.said_of(instrument.symbol)
-        return checks_made(Shown(self._decision, instrument, self._policy, self._breaker, said))
+        return checks_made(Shown(self._decision, instrument, self._policy, self._trip, said))
 
     def _approve(self, cause: Cause, wish: Wish = NO_WISH) -> OrderApproved:
         """The order that stands in `_decision`, reserved."""
@@ -612,8 +790,10 @@ class Risk:
             "entered_by": dict(self._entered_by),
             "managers": {name: manager.save() for name, manager in self._managers.items()},
             "watch": self._watch.save(),
-            "breaker": self._breaker,
+            "breaker": self._trip,
             "breaker_version": self._breaker_version,
+            "halts": self._halts.snapshot(),
+            "flattened_ns": dict(self._flattened_ns),
             "decided_ns": self._decided_ns,
             "batches": [[time, _batch_snapshot(batch)] for time, batch in self._batches.items()],
         }
@@ -636,13 +816,29 @@ class Risk:
             if name in saved["managers"]:
                 manager.load(saved["managers"][name])
         self._watch.load(saved["watch"])
-        self._breaker, self._breaker_version = saved["breaker"], int(saved["breaker_version"])
+        self._trip, self._breaker_version = saved["breaker"], int(saved["breaker_version"])
+        self._halts.restore(saved.get("halts", ()))
+        self._flattened_ns = dict(saved.get("flattened_ns", {}))
         self._decided_ns = int(saved["decided_ns"])
         self._batches = {int(time): _batch_restored(batch) for time, batch in saved["batches"]}
 
 
 def _symbol_of(instrument: Instrument) -> str:
     return instrument.symbol
+
+
+def _in_more_words(command: BreakerCommand) -> OperatorCommand:
+    return OperatorCommand(
+        id=command.id,
+        ts_ns=command.ts_ns,
+        cause_id=command.cause_id,
+        correlation_id=command.correlation_id,
+        account=command.account,
+        operation=Operation.HALT if command.open else Operation.RESUME,
+        scope=Scope(),
+        reason=command.reason,
+        actor=command.actor,
+    )
 
 
 def _order_type(decision: Record) -> OrderType:

@@ -50,3 +50,47 @@ class BreakerCommand(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BreakerCommand: _TypeAlias = BreakerCommand  # noqa: Y015
+
+@_typing.final
+class OperatorCommand(_message.Message):
+    """control.v1.command.<partition>.<account>: an operator, or a service that found something wrong, halts, resumes or
+    flattens a part of an account. The event id makes it unique.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    LASTS_NS_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    operation: _envelope_pb2.Operation.ValueType
+    reason: _builtins.str
+    actor: _builtins.str
+    lasts_ns: _builtins.int
+    """How long it is to hold, in market time; 0: until the scope is resumed."""
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def scope(self) -> _envelope_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        account: _builtins.str = ...,
+        operation: _envelope_pb2.Operation.ValueType = ...,
+        scope: _envelope_pb2.Scope | None = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        lasts_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "actor", b"actor", "envelope", b"envelope", "lasts_ns", b"lasts_ns", "operation", b"operation", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorCommand: _TypeAlias = OperatorCommand  # noqa: Y015

@@ -24,27 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(n1v1_messages/envelope/v1/envelope.proto\x12\x19n1v1_messages.envelope.v1\"\x8a\x01\n\x08\x45nvelope\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x13\n\x0bts_event_ns\x18\x02 \x01(\x03\x12\x15\n\rts_created_ns\x18\x03 \x01(\x03\x12\x10\n\x08\x63\x61use_id\x18\x04 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\x12\x16\n\x0eschema_version\x18\x06 \x01(\r\"-\n\x07\x44\x65\x63imal\x12\x10\n\x08mantissa\x18\x01 \x01(\x12\x12\x10\n\x08\x65xponent\x18\x02 \x01(\x11*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\xe0\x01\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x02\x12\x13\n\x0fORDER_TYPE_STOP\x10\x03\x12\x19\n\x15ORDER_TYPE_STOP_LIMIT\x10\x04\x12\x1a\n\x16ORDER_TYPE_TAKE_PROFIT\x10\x05\x12 \n\x1cORDER_TYPE_TAKE_PROFIT_LIMIT\x10\x06\x12\x1c\n\x18ORDER_TYPE_TRAILING_STOP\x10\x07*\x88\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n\x11TIME_IN_FORCE_GTC\x10\x01\x12\x15\n\x11TIME_IN_FORCE_IOC\x10\x02\x12\x15\n\x11TIME_IN_FORCE_FOK\x10\x03\x12\x15\n\x11TIME_IN_FORCE_GTD\x10\x04*\xbe\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x11\n\rPURPOSE_ENTRY\x10\x01\x12\x10\n\x0cPURPOSE_EXIT\x10\x02\x12\x15\n\x11PURPOSE_STOP_LOSS\x10\x03\x12\x17\n\x13PURPOSE_TAKE_PROFIT\x10\x04\x12\x19\n\x15PURPOSE_TRAILING_STOP\x10\x05\x12\x15\n\x11PURPOSE_TIME_EXIT\x10\x06\x12\x13\n\x0fPURPOSE_FLATTEN\x10\x07*y\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMETHOD_TWAP\x10\x01\x12\x0f\n\x0bMETHOD_VWAP\x10\x02\x12\x0e\n\nMETHOD_DCA\x10\x03\x12\x10\n\x0cMETHOD_SPLIT\x10\x04\x12\x13\n\x0fMETHOD_ADAPTIVE\x10\x05*S\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0e\n\nACTION_BUY\x10\x01\x12\x0f\n\x0b\x41\x43TION_SELL\x10\x02\x12\x10\n\x0c\x41\x43TION_CLOSE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(n1v1_messages/envelope/v1/envelope.proto\x12\x19n1v1_messages.envelope.v1\"\x8a\x01\n\x08\x45nvelope\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x13\n\x0bts_event_ns\x18\x02 \x01(\x03\x12\x15\n\rts_created_ns\x18\x03 \x01(\x03\x12\x10\n\x08\x63\x61use_id\x18\x04 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x05 \x01(\t\x12\x16\n\x0eschema_version\x18\x06 \x01(\r\"-\n\x07\x44\x65\x63imal\x12\x10\n\x08mantissa\x18\x01 \x01(\x12\x12\x10\n\x08\x65xponent\x18\x02 \x01(\x11\")\n\x05Scope\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\xe0\x01\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x02\x12\x13\n\x0fORDER_TYPE_STOP\x10\x03\x12\x19\n\x15ORDER_TYPE_STOP_LIMIT\x10\x04\x12\x1a\n\x16ORDER_TYPE_TAKE_PROFIT\x10\x05\x12 \n\x1cORDER_TYPE_TAKE_PROFIT_LIMIT\x10\x06\x12\x1c\n\x18ORDER_TYPE_TRAILING_STOP\x10\x07*\x88\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n\x11TIME_IN_FORCE_GTC\x10\x01\x12\x15\n\x11TIME_IN_FORCE_IOC\x10\x02\x12\x15\n\x11TIME_IN_FORCE_FOK\x10\x03\x12\x15\n\x11TIME_IN_FORCE_GTD\x10\x04*\xbe\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x11\n\rPURPOSE_ENTRY\x10\x01\x12\x10\n\x0cPURPOSE_EXIT\x10\x02\x12\x15\n\x11PURPOSE_STOP_LOSS\x10\x03\x12\x17\n\x13PURPOSE_TAKE_PROFIT\x10\x04\x12\x19\n\x15PURPOSE_TRAILING_STOP\x10\x05\x12\x15\n\x11PURPOSE_TIME_EXIT\x10\x06\x12\x13\n\x0fPURPOSE_FLATTEN\x10\x07*y\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMETHOD_TWAP\x10\x01\x12\x0f\n\x0bMETHOD_VWAP\x10\x02\x12\x0e\n\nMETHOD_DCA\x10\x03\x12\x10\n\x0cMETHOD_SPLIT\x10\x04\x12\x13\n\x0fMETHOD_ADAPTIVE\x10\x05*S\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0e\n\nACTION_BUY\x10\x01\x12\x0f\n\x0b\x41\x43TION_SELL\x10\x02\x12\x10\n\x0c\x41\x43TION_CLOSE\x10\x03*g\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATION_HALT\x10\x01\x12\x14\n\x10OPERATION_RESUME\x10\x02\x12\x15\n\x11OPERATION_FLATTEN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'n1v1_messages.envelope.v1.envelope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIDE']._serialized_start=259
-  _globals['_SIDE']._serialized_end=316
-  _globals['_ORDERTYPE']._serialized_start=319
-  _globals['_ORDERTYPE']._serialized_end=543
-  _globals['_TIMEINFORCE']._serialized_start=546
-  _globals['_TIMEINFORCE']._serialized_end=682
-  _globals['_PURPOSE']._serialized_start=685
-  _globals['_PURPOSE']._serialized_end=875
-  _globals['_METHOD']._serialized_start=877
-  _globals['_METHOD']._serialized_end=998
-  _globals['_ACTION']._serialized_start=1000
-  _globals['_ACTION']._serialized_end=1083
+  _globals['_SIDE']._serialized_start=302
+  _globals['_SIDE']._serialized_end=359
+  _globals['_ORDERTYPE']._serialized_start=362
+  _globals['_ORDERTYPE']._serialized_end=586
+  _globals['_TIMEINFORCE']._serialized_start=589
+  _globals['_TIMEINFORCE']._serialized_end=725
+  _globals['_PURPOSE']._serialized_start=728
+  _globals['_PURPOSE']._serialized_end=918
+  _globals['_METHOD']._serialized_start=920
+  _globals['_METHOD']._serialized_end=1041
+  _globals['_ACTION']._serialized_start=1043
+  _globals['_ACTION']._serialized_end=1126
+  _globals['_OPERATION']._serialized_start=1128
+  _globals['_OPERATION']._serialized_end=1231
   _globals['_ENVELOPE']._serialized_start=72
   _globals['_ENVELOPE']._serialized_end=210
   _globals['_DECIMAL']._serialized_start=212
   _globals['_DECIMAL']._serialized_end=257
+  _globals['_SCOPE']._serialized_start=259
+  _globals['_SCOPE']._serialized_end=300
 # @@protoc_insertion_point(module_scope)

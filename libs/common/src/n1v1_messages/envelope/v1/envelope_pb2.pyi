@@ -153,6 +153,26 @@ ACTION_SELL: Action.ValueType  # 2
 ACTION_CLOSE: Action.ValueType  # 3
 Global___Action: _TypeAlias = Action  # noqa: Y015
 
+class _Operation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPERATION_UNSPECIFIED: _Operation.ValueType  # 0
+    OPERATION_HALT: _Operation.ValueType  # 1
+    OPERATION_RESUME: _Operation.ValueType  # 2
+    OPERATION_FLATTEN: _Operation.ValueType  # 3
+
+class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
+    """What an operator may want of a scope."""
+
+OPERATION_UNSPECIFIED: Operation.ValueType  # 0
+OPERATION_HALT: Operation.ValueType  # 1
+OPERATION_RESUME: Operation.ValueType  # 2
+OPERATION_FLATTEN: Operation.ValueType  # 3
+Global___Operation: _TypeAlias = Operation  # noqa: Y015
+
 @_typing.final
 class Envelope(_message.Message):
     """What every message carries besides its content. Trace context travels in the NATS headers (W3C traceparent)."""
@@ -218,3 +238,27 @@ class Decimal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decimal: _TypeAlias = Decimal  # noqa: Y015
+
+@_typing.final
+class Scope(_message.Message):
+    """A part of an account: a strategy instance, a symbol, or the one on the other. Empty stands for all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    instance: _builtins.str
+    symbol: _builtins.str
+    def __init__(
+        self,
+        *,
+        instance: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Scope: _TypeAlias = Scope  # noqa: Y015

@@ -52,6 +52,9 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_KILL_SWITCH: _RefusalReason.ValueType  # 23
     REFUSAL_REASON_VETOED: _RefusalReason.ValueType  # 24
     REFUSAL_REASON_ORDER_IMPOSSIBLE: _RefusalReason.ValueType  # 25
+    REFUSAL_REASON_HALTED: _RefusalReason.ValueType  # 26
+    REFUSAL_REASON_STALE_MARKET_DATA: _RefusalReason.ValueType  # 27
+    REFUSAL_REASON_DUPLICATE_ORDER: _RefusalReason.ValueType  # 28
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper): ...
 
@@ -81,6 +84,9 @@ REFUSAL_REASON_MARKET_ANOMALY: RefusalReason.ValueType  # 22
 REFUSAL_REASON_KILL_SWITCH: RefusalReason.ValueType  # 23
 REFUSAL_REASON_VETOED: RefusalReason.ValueType  # 24
 REFUSAL_REASON_ORDER_IMPOSSIBLE: RefusalReason.ValueType  # 25
+REFUSAL_REASON_HALTED: RefusalReason.ValueType  # 26
+REFUSAL_REASON_STALE_MARKET_DATA: RefusalReason.ValueType  # 27
+REFUSAL_REASON_DUPLICATE_ORDER: RefusalReason.ValueType  # 28
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 @_typing.final
@@ -324,6 +330,123 @@ class BreakerChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BreakerChanged: _TypeAlias = BreakerChanged  # noqa: Y015
+
+@_typing.final
+class HaltsChanged(_message.Message):
+    """risk.v1.halts.<partition>.<account>: everything that is held back from now on by hand, or by stale market data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    HALTS_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Halt]: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        account: _builtins.str = ...,
+        halts: _abc.Iterable[Global___Halt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "envelope", b"envelope", "halts", b"halts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HaltsChanged: _TypeAlias = HaltsChanged  # noqa: Y015
+
+@_typing.final
+class Halt(_message.Message):
+    """Times are market time; until_ns 0: until the scope is resumed. closes: positions of the scope are closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    SINCE_NS_FIELD_NUMBER: _builtins.int
+    UNTIL_NS_FIELD_NUMBER: _builtins.int
+    CLOSES_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    actor: _builtins.str
+    since_ns: _builtins.int
+    until_ns: _builtins.int
+    closes: _builtins.bool
+    command_id: _builtins.str
+    @_builtins.property
+    def scope(self) -> _envelope_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        scope: _envelope_pb2.Scope | None = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        since_ns: _builtins.int = ...,
+        until_ns: _builtins.int = ...,
+        closes: _builtins.bool = ...,
+        command_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "closes", b"closes", "command_id", b"command_id", "reason", b"reason", "scope", b"scope", "since_ns", b"since_ns", "until_ns", b"until_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Halt: _TypeAlias = Halt  # noqa: Y015
+
+@_typing.final
+class CommandCarriedOut(_message.Message):
+    """risk.v1.command_carried_out.<partition>.<account>: the answer to an OperatorCommand, which is its cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    HAS_CHANGED_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    UNTIL_NS_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    operation: _envelope_pb2.Operation.ValueType
+    has_changed: _builtins.bool
+    """Whether anything is different now."""
+    detail: _builtins.str
+    reason: _builtins.str
+    actor: _builtins.str
+    until_ns: _builtins.int
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def scope(self) -> _envelope_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        account: _builtins.str = ...,
+        operation: _envelope_pb2.Operation.ValueType = ...,
+        scope: _envelope_pb2.Scope | None = ...,
+        has_changed: _builtins.bool = ...,
+        detail: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        until_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "actor", b"actor", "detail", b"detail", "envelope", b"envelope", "has_changed", b"has_changed", "operation", b"operation", "reason", b"reason", "scope", b"scope", "until_ns", b"until_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandCarriedOut: _TypeAlias = CommandCarriedOut  # noqa: Y015
 
 @_typing.final
 class DecisionsComplete(_message.Message):
