@@ -15,6 +15,7 @@ from dataclasses import fields
 from n1v1.errors import N1v1Error
 from n1v1.simulation.rules import VenueRules
 from n1v1.values import Instrument
+from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_exchange_simulator.command_records import (
     Amend,
     Cancel,
@@ -174,9 +175,7 @@ class Exchange:
             reports += self._counted(self.venue.pass_time(until_ns))
             public += self._public()
         if (self.step, self.venue.clock_ns) != (step, clock_ns):
-            self._journal.append(
-                {"do": "advance", "step": self.step, "clock_ns": self.venue.clock_ns, "reports": self._last_report}
-            )
+            self._write({"do": "advance", "step": self.step, "clock_ns": self.venue.clock_ns})
             self._tell(reports, public)
             for told in self.on_time:
                 told()
@@ -224,9 +223,15 @@ class Exchange:
             return answer
         reports = self._counted(answer)
         public = self._public()
-        self._journal.append(record_of(command) | {"step": self.step, "reports": self._last_report})
+        self._write(record_of(command) | {"step": self.step})
         self._tell(reports, public)
         return reports
+
+    def _write(self, record: Record) -> None:
+        """What has just been applied, as a line of the journal."""
+        reached(CrashPoint.BEFORE_JOURNAL)
+        self._journal.append(record | {"reports": self._last_report})
+        reached(CrashPoint.COMMITTED_NOT_PUBLISHED)
 
     def _counted(self, reports: Sequence[Report]) -> Sequence[Report]:
         for report in reports:

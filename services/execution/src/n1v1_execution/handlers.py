@@ -26,6 +26,7 @@ from n1v1.events import (
     SubmitOrderList,
     VenueAccepted,
     VenueCommand,
+    VenueFilled,
     VenueRejected,
     VenueReport,
 )
@@ -33,6 +34,7 @@ from n1v1.execution.orders import Order, OrderState
 from n1v1.execution.stage import Execution
 from n1v1.ids import ClientOrderId, OrderId, digest, order_of_client_order_id
 from n1v1.values import Instrument, TimeInForce
+from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
@@ -144,6 +146,8 @@ class ExecutionHandler:
 
     def _noted(self, outcome: Outcome) -> Sequence[Event]:
         """The events of an outcome; its commands wait until the step is stored."""
+        if outcome.commands:
+            reached(CrashPoint.BEFORE_JOURNAL)
         self._commands += outcome.commands
         return outcome.events
 
@@ -166,6 +170,8 @@ class ExecutionHandler:
         for report in reports:
             self._touch(order_of_client_order_id(report.client_order_id))
         outcome = self._stage.report(*reports)
+        if any(isinstance(report, VenueFilled) and report.remaining_lots for report in reports):
+            reached(CrashPoint.PARTIAL_FILL)
         if self._reconciliation is not None:
             self._book(outcome.events, self._reconciliation)
         return outcome
@@ -339,6 +345,7 @@ class ExecutionHandler:
 
     async def _submit(self, order: Order, send: Callable[[], Awaitable[Answer]]) -> Sequence[VenueCommand]:
         """Send an order, or an entry with its legs, once. Answers what follows: another attempt if it never arrived."""
+        reached(CrashPoint.JOURNALLED_NOT_SENT)
         try:
             answer = await self._halted(order) or await send()
         except VenueTrouble as error:
@@ -358,6 +365,7 @@ class ExecutionHandler:
             return ()  # it was closed meanwhile, by another cancel of its list or by a fill
         if self._protection is not None and order.entry_id is not None:
             return ()  # a leg is not at the venue under this name: its guard takes it back
+        reached(CrashPoint.CANCEL_RACING_A_FILL)
         await self._try_to_cancel(order)
         asked = [listed for listed in self._stage.listed_with(order) if listed.state.is_open]
         reports = [report for listed in asked for report in await self._ask(listed)]

@@ -10,6 +10,7 @@ from n1v1.timeframes import timeframe_ns
 from n1v1_common.bus.api import Bus, Outgoing
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
+from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.streams import MARKET_DATA
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing
@@ -42,7 +43,9 @@ class Publisher:
         """Bars and the gaps before them, then the watermark: in this order on the stream."""
         gaps = [gap for bar in time.bars for gap in self._gap_before(bar)]
         complete = bars_complete(time.close_ns, time.bars, time.step)
+        reached(CrashPoint.COMMITTED_NOT_PUBLISHED)
         await self._say([*gaps, *time.bars, complete])
+        reached(CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED)
         if self._keeper is not None:
             self._keeper.keep(time.bars)
         for bar in time.bars:

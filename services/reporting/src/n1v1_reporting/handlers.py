@@ -11,6 +11,7 @@ from n1v1_common.bus.api import Bus, ConsumerSpec, Delivery
 from n1v1_common.bus.dead_letters import bury
 from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Undecodable
+from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.storage.journal import Cursor
 from n1v1_common.streams import TRADING
 from n1v1_common.telemetry.metrics import Metrics
@@ -56,6 +57,7 @@ class Reader:
         try:
             async for batch in subscription:
                 await self._handle(batch)
+                reached(CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED)
                 await subscription.ack(batch)
                 if len(batch) < SMALL_BATCH:
                     await _pause(draining)
@@ -77,6 +79,7 @@ class Reader:
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         rows = [row for delivery in batch if delivery.seq > self._cursor.seq for row in await self._rows(delivery)]
         cursor = Cursor(max(self._cursor.seq, batch[-1].seq), self._cursor.created_ns)
+        reached(CrashPoint.BEFORE_COMMIT)
         await self._projections.store(rows, TRADING.name, cursor)
         self._cursor = cursor
         self._handled.inc(len(batch))

@@ -24,6 +24,7 @@ from n1v1_common.bus.dead_letters import bury
 from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Envelope, Undecodable
 from n1v1_common.codec.codec import subject_filter
+from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.streams import MARKET_DATA
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_common.telemetry.tracing import Tracing, inject
@@ -87,7 +88,9 @@ class Worker:
                     outgoing += await self._hear(delivery, spans)
                 self._report_failures()
                 if outgoing:
+                    reached(CrashPoint.BEFORE_COMMIT)
                     await self._bus.publish(outgoing, retry_for_s=PUBLISH_RETRY_S)
+            reached(CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED)
             await self._subscription.ack(batch)
             await self._maybe_snapshot(batch)
 

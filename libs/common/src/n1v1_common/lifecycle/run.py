@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from n1v1.errors import InvalidData, InvalidValue, StrategyError, UnknownName
+from n1v1_common import crash_points
 from n1v1_common.lifecycle.context import ServiceContext
 from n1v1_common.lifecycle.errors import CannotStart
 from n1v1_common.lifecycle.http import HttpPart, probes_only
@@ -56,6 +57,7 @@ def run_service(service: Service, env: Mapping[str, str] = os.environ) -> int:
     """Runs a service in this process until it ends; gives the exit code."""
     try:
         settings = load_service_settings(env)
+        crash_points.allow(service.name, settings, env)
     except ConfigError as error:
         sys.stderr.write(f"{service.name}: settings are wrong\n{error}\n")
         return EXIT_SETTINGS

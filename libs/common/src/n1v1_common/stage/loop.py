@@ -36,6 +36,7 @@ from n1v1_common.bus.dead_letters import bury
 from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Undecodable
 from n1v1_common.codec.codec import subject_filter
+from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.stage.contexts import TraceContexts
 from n1v1_common.storage.errors import SeenBefore, StorageError
 from n1v1_common.storage.journal import Cursor, Effect, Journal, Step
@@ -185,6 +186,7 @@ class StageLoop:
             async with self._lock:
                 with self._seconds.time():
                     await self._work(batch)
+            reached(CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED)
             await subscription.ack(batch)
 
     async def _work(self, batch: Sequence[Delivery], *, may_wait: bool = True) -> None:
@@ -292,11 +294,13 @@ class StageLoop:
             quiet = {delivery.stream for delivery in self._quiet}
             cursors = {stream: self._handled_to[stream] for stream in quiet} | dict(cursors)
             inbox = [*self._quiet_inbox, *(msg_id for msg_id in inbox if msg_id not in self._quiet_inbox)]
+            reached(CrashPoint.BEFORE_COMMIT)
             outbox_ids = await self._journal.commit(Step(inbox, cursors, state, outgoing, effects))
             self._quiet, self._quiet_inbox = [], {}
             self._handled_to |= cursors
             self._stored_to |= cursors
             if outgoing:
+                reached(CrashPoint.COMMITTED_NOT_PUBLISHED)
                 await self._journal.publish(outbox_ids, outgoing)
 
     def _outgoing(self, event: Event, spans: ExitStack, since_ns: int) -> Outgoing:
