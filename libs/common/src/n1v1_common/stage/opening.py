@@ -35,7 +35,10 @@ def codec_of(settings: Settings) -> Codec:
 
 @asynccontextmanager
 async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
-    """The bus with every stream declared, watched by the health check `nats`."""
+    """The bus with every stream declared, watched by the health check `nats`.
+
+    Who ends well drains it. Who fails leaves it at once: nobody will finish what is in hand, and it comes again.
+    """
     bus = await NatsBus.connect(bus_url(context.settings), name=context.instance)
 
     async def check() -> str | None:
@@ -45,8 +48,10 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
     try:
         await bus.declare(ALL_STREAMS)
         yield bus
-    finally:
-        await bus.drain()
+    except BaseException:
+        await bus.close()
+        raise
+    await bus.drain()
 
 
 @asynccontextmanager
