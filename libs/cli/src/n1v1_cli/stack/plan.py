@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -34,6 +34,18 @@ SERVICES = tuple(START_AFTER)
 SERVER_SETTINGS = {"nats": "bus.url", "valkey": "redis.url", "postgres": "postgres.dsn"}
 
 
+ADDRESSES = (*SERVER_SETTINGS.values(), "exchange.rest_url", "exchange.ws_url")
+"""Settings by which a service reaches another process."""
+
+Route = Callable[[str, str, str], str]
+"""(service, setting, URL) -> the URL that this service is told."""
+
+
+def straight(service: str, setting: str, url: str) -> str:
+    """Everybody reaches everybody without a detour."""
+    return url
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The processes, and the settings file that those have which are not one of many."""
@@ -55,7 +67,12 @@ def default_services(settings: Settings) -> tuple[str, ...]:
 
 
 def make_plan(
-    loaded: Loaded, state_dir: Path, *, services: Collection[str], server_settings: Mapping[str, str]
+    loaded: Loaded,
+    state_dir: Path,
+    *,
+    services: Collection[str],
+    server_settings: Mapping[str, str],
+    route: Route = straight,
 ) -> Plan:
     """Choose ports, write a settings file for each process, and say what to run.
 
@@ -85,9 +102,19 @@ def make_plan(
     for service in services:
         if service == "signals" and settings.signals.worker_count > 1:
             specs += _workers(loaded, folder, changes, settings.signals.worker_count)
+        elif detours := _detours(service, changes, route):
+            path = folder / f"settings-{service}.json"
+            dump_for_service(loaded, path, changes | detours)
+            specs.append(_spec(service, service, path))
         else:
             specs.append(_spec(service, service, everybody))
     return Plan(_with_order(specs), everybody, settings)
+
+
+def _detours(service: str, changes: Mapping[str, object], route: Route) -> dict[str, str]:
+    """The addresses by which this service reaches others, where they are not everybody's."""
+    ways = {key: (str(changes[key]), route(service, key, str(changes[key]))) for key in ADDRESSES if key in changes}
+    return {key: way for key, (straight_way, way) in ways.items() if way != straight_way}
 
 
 def _spec(name: str, service: str, settings_file: Path) -> ServiceSpec:

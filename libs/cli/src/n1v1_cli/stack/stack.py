@@ -12,7 +12,7 @@ from typing import Self
 
 from n1v1_cli.stack.events import Announce, Event, What
 from n1v1_cli.stack.folder import stack_lock
-from n1v1_cli.stack.plan import Plan, default_services, make_plan, servers_of_their_own
+from n1v1_cli.stack.plan import Plan, Route, default_services, make_plan, servers_of_their_own, straight
 from n1v1_cli.stack.record import ProcessRecord, StackRecord, remove_record, write_record
 from n1v1_cli.stack.service import Service
 from n1v1_cli.stack.supervisor import RestartLimit, StackFailed, Supervised, Supervisor
@@ -34,6 +34,7 @@ class Stack:
 
     services: names from plan.SERVICES; all of them by default.
     announce: called with every event as it happens, crashes with the end of their log included.
+    route: by which URL each service reaches servers and venue: drills put something in between.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Stack:
         services: Collection[str] | None = None,
         announce: Announce = announce_nothing,
         limit: RestartLimit | None = None,
+        route: Route = straight,
     ) -> None:
         self.state_dir = state_dir
         self.events: list[Event] = []
@@ -51,6 +53,7 @@ class Stack:
         self._services = tuple(services) if services is not None else default_services(loaded.settings)
         self._tell = announce
         self._limit = limit
+        self._route = route
         self._started_at = datetime.now(UTC)
         self._is_ready = False
         self._states: dict[str, str] = {}
@@ -75,7 +78,11 @@ class Stack:
             servers = await undo.enter_async_context(self._make_servers())
             self._servers = servers
             self._plan = make_plan(
-                self._loaded, self.state_dir, services=self._services, server_settings=servers.settings
+                self._loaded,
+                self.state_dir,
+                services=self._services,
+                server_settings=servers.settings,
+                route=self._route,
             )
             self._supervisor = self._make_supervisor(servers, self._plan)
             undo.push_async_callback(self._supervisor.stop)
