@@ -5,56 +5,66 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from chaos.cells import CELLS, TIMES_EACH, Cell
-from chaos.replay import BAR_TIMES, in_process, replay_settings
-from chaos.report import print_matrix, write_page
-from chaos.run import Outcome, run
-from n1v1.run_hash import RunRecords
+from chaos.cells import Cell, chosen
+from chaos.report import command_for, print_matrix, summary_of, write_page
+from chaos.run import Outcome, Undisturbed, run_all
+from n1v1_cli.stack.stack import announce_nothing
 
 PAGE = Path("results/chaos.html")
 
 
 def main() -> int:
     args = _arguments()
-    cells = [cell for cell in CELLS if not args.only or cell.victim in args.only or cell.disturbance in args.only]
-    if not cells:
-        known = sorted({cell.victim for cell in CELLS} | {cell.disturbance for cell in CELLS})
-        print(f"no cell is called {', '.join(args.only)}; there are: {', '.join(known)}", file=sys.stderr)
+    try:
+        cells = chosen(args.only)
+    except ValueError as unknown:
+        print(unknown, file=sys.stderr)
         return 2
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    outcomes = asyncio.run(_run_all(cells, range(args.first_seed, args.first_seed + args.seeds), console))
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    drills = [(cell, seed) for seed in seeds for cell in cells]
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    outcomes = asyncio.run(_run(drills, args.from_bar, args.page, console))
     print_matrix(console, outcomes)
-    write_page(args.page, outcomes, bar_times=BAR_TIMES, disturbances=TIMES_EACH * len(outcomes))
-    failed = [outcome for outcome in outcomes if outcome.differences]
-    console.print(f"{len(outcomes)} runs, {TIMES_EACH * len(outcomes)} disturbances, {len(failed)} differences")
-    console.print(f"Page {args.page.absolute()}")
-    return 1 if failed else 0
+    console.print(summary_of(outcomes))
+    console.print(f"Page {args.page.absolute()}", soft_wrap=True)
+    return 1 if any(outcome.differences for outcome in outcomes) else 0
 
 
-async def _run_all(cells: list[Cell], seeds: range, console: Console) -> list[Outcome]:
-    expected: RunRecords = in_process(replay_settings().settings)
+async def _run(drills: Sequence[tuple[Cell, int]], from_bar: int, page: Path, console: Console) -> Sequence[Outcome]:
+    """The page is written anew after each drill, so that a long run can be looked at."""
     outcomes: list[Outcome] = []
-    for seed in seeds:
-        for cell in cells:
-            with redirect_stdout(sys.stderr):
-                outcome = await run(cell, seed, expected)
-            outcomes.append(outcome)
-            said = "; ".join(outcome.differences) or "as undisturbed"
-            done = f"{len(outcomes)}/{len(cells) * len(seeds)}"
-            console.print(f"{done} {cell.victim}, {cell.disturbance}, seed {seed}: {said} ({outcome.seconds:.0f} s)")
+    async for outcome in run_all(drills, Undisturbed.of(), from_bar=from_bar, announce=announce_nothing):
+        outcomes.append(outcome)
+        write_page(page, outcomes)
+        _tell(console, f"{len(outcomes)}/{len(drills)}", outcome)
     return outcomes
+
+
+def _tell(console: Console, done: str, outcome: Outcome) -> None:
+    said = "; ".join(outcome.differences) or ("as undisturbed" if not outcome.cell.may_refuse else "invariants hold")
+    if not outcome.is_reached:
+        said = "the moment was not reached"
+    again = f"; again trading after {outcome.recovered_s:.2f} s" if outcome.recovered_s is not None else ""
+    console.print(
+        f"{done} {outcome.cell}, seed {outcome.seed}: {said}{again} ({outcome.seconds:.1f} s)", soft_wrap=True
+    )
+    if outcome.differences:
+        console.print(f"  {command_for(outcome)}", soft_wrap=True)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how many seeds each cell is run with (1)")
     parser.add_argument("--first-seed", type=int, default=1, metavar="SEED", help="the first of them (1)")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a victim or a disturbance")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="a victim, a disturbance or a moment"
+    )
+    parser.add_argument("--from-bar", type=int, default=0, metavar="N", help="begin when so many bar times are settled")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE", help=f"the matrix as a page ({PAGE})")
     return parser.parse_args()
 

@@ -1,96 +1,150 @@
-"""The matrix: whom a drill disturbs, and how. A cell with a seed is a run that anybody can repeat."""
+"""The matrix: who is disturbed, how, and at which moment. A cell with a seed is a drill that anybody can repeat."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import random
-import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
 
-from chaos.replay import BAR_TIMES, RunningReplay
-
-SERVICES = ("market_data", "signals", "risk", "execution", "portfolio", "reporting", "exchange_simulator")
-SERVERS = ("nats", "postgres")
-"""Without Valkey: while the breaker's flag is missing orders are refused on purpose, so such a run rightly ends
-differently."""
-TIMES_EACH = 3
-"""How often a run disturbs its victim."""
+from chaos.links import Cut
+from n1v1_common.crash_points import CrashPoint
 
 KILL, STOP = "kill -9", "stop and continue"
-STOPPED_S = (0.2, 2.0)
 
-ORDERS = {"method": "POST", "path": "/api/v3/order*"}
-VENUE_FAULTS: dict[str, dict[str, Any]] = {
-    "request lost": {"kind": "drop_before", **ORDERS},
-    "answer lost": {"kind": "drop_after", **ORDERS},
-    "no answer": {"kind": "hang_after", **ORDERS},
-    "status unknown": {"kind": "timeout_after", **ORDERS},
-    "503 after acceptance": {"kind": "http_error", "status": 503, "when": "after", **ORDERS},
+
+class Point(StrEnum):
+    """The moments. docs/chaos.md says what each means in which service."""
+
+    BEFORE_JOURNAL = "before journal"
+    JOURNALLED_NOT_SENT = "journalled, not sent"
+    SENT_NOT_ANSWERED = "sent, not answered"
+    ANSWER_LOST = "answer lost"
+    PARTIAL_FILL = "partial fill"
+    CANCEL_RACING_A_FILL = "cancel racing a fill"
+    BEFORE_COMMIT = "before commit"
+    COMMITTED_NOT_PUBLISHED = "committed, not published"
+    PUBLISHED_NOT_ACKNOWLEDGED = "published, not acknowledged"
+    RANDOM = "random moment"
+
+    @property
+    def in_code(self) -> CrashPoint | None:
+        """None: it is not a place in our code but on the wire, or no place at all."""
+        return _IN_CODE.get(self)
+
+
+_IN_CODE = {
+    Point.BEFORE_JOURNAL: CrashPoint.BEFORE_JOURNAL,
+    Point.JOURNALLED_NOT_SENT: CrashPoint.JOURNALLED_NOT_SENT,
+    Point.PARTIAL_FILL: CrashPoint.PARTIAL_FILL,
+    Point.CANCEL_RACING_A_FILL: CrashPoint.CANCEL_RACING_A_FILL,
+    Point.BEFORE_COMMIT: CrashPoint.BEFORE_COMMIT,
+    Point.COMMITTED_NOT_PUBLISHED: CrashPoint.COMMITTED_NOT_PUBLISHED,
+    Point.PUBLISHED_NOT_ACKNOWLEDGED: CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED,
+}
+
+_STEP = (Point.BEFORE_COMMIT, Point.COMMITTED_NOT_PUBLISHED, Point.PUBLISHED_NOT_ACKNOWLEDGED)
+POINTS_OF: Mapping[str, Sequence[Point]] = {
+    "market_data": (Point.COMMITTED_NOT_PUBLISHED, Point.PUBLISHED_NOT_ACKNOWLEDGED),
+    "signals": (Point.BEFORE_COMMIT, Point.PUBLISHED_NOT_ACKNOWLEDGED),
+    "risk": _STEP,
+    "execution": tuple(point for point in Point if point is not Point.RANDOM),
+    "portfolio": _STEP,
+    "reporting": (Point.BEFORE_COMMIT, Point.PUBLISHED_NOT_ACKNOWLEDGED),
+    "exchange_simulator": (Point.BEFORE_JOURNAL, Point.COMMITTED_NOT_PUBLISHED),
+}
+"""Named moments that each service has, beside the random ones."""
+
+NEEDS: Mapping[str, Sequence[str]] = {
+    "market_data": ("nats", "venue"),
+    "signals": ("nats",),
+    "risk": ("nats", "valkey", "postgres"),
+    "execution": ("nats", "valkey", "postgres", "venue"),
+    "portfolio": ("nats", "valkey", "postgres"),
+    "reporting": ("nats", "postgres"),
+}
+"""The links of each service."""
+
+SERVICES = tuple(POINTS_OF)
+SERVERS = ("nats", "postgres", "valkey")
+
+_ORDERS = {"method": "POST", "path": "/api/v3/order*"}
+VENUE_FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "request lost": {"kind": "drop_before", **_ORDERS},
+    "answer not sent": {"kind": "drop_after", **_ORDERS},
+    "no answer": {"kind": "hang_after", **_ORDERS},
+    "status unknown": {"kind": "timeout_after", **_ORDERS},
+    "503 after acceptance": {"kind": "http_error", "status": 503, "when": "after", **_ORDERS},
     "order not visible": {"kind": "order_not_visible", "delay_ms": 300},
 }
-FIRST_ORDERS = 12
-"""A fault strikes this early, so that it strikes at all."""
+"""What a venue does without being killed or cut off, as the simulator's faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """victim: a service, a server, a link (execution-nats), or venue."""
+
     victim: str
     disturbance: str
+    point: Point
 
-    def settings(self, seed: int, folder: Path) -> Sequence[str]:
-        """What the stack is started with, as KEY=VALUE. Writes a script of faults where the venue is to misbehave."""
-        if self.disturbance not in VENUE_FAULTS:
-            return ()
-        chance = random.Random(seed)
-        fault = VENUE_FAULTS[self.disturbance]
-        places = chance.sample(range(FIRST_ORDERS), TIMES_EACH)
-        script = folder / "faults.json"
-        script.write_text(json.dumps({"seed": seed, "faults": [fault | {"skip": n, "count": 1} for n in places]}))
-        return (f"simulator.faults={script}",)
+    def __str__(self) -> str:
+        return f"{self.victim}, {self.disturbance}, {self.point}"
 
-    async def disturb(self, replay: RunningReplay, seed: int) -> list[float]:
-        """Carry it out while the replay runs; answers the seconds each time until the next bar time was settled."""
-        if self.disturbance in VENUE_FAULTS:
-            return []
-        chance = random.Random(seed)
-        apart = BAR_TIMES // (TIMES_EACH + 1)
-        recovered = []
-        for number in range(TIMES_EACH):
-            await replay.until_settled(number * apart + chance.randrange(1, apart))
-            await asyncio.sleep(chance.uniform(0, 0.05))  # somewhere within the work on a bar time
-            recovered.append(await (self._kill(replay) if self.disturbance == KILL else self._stop(replay, chance)))
-        return recovered
+    @property
+    def link(self) -> tuple[str, str] | None:
+        """Whose way to which server is cut."""
+        service, _, server = self.victim.partition("-")
+        return (service, server) if server else None
 
-    async def _kill(self, replay: RunningReplay) -> float:
-        loop = asyncio.get_running_loop()
-        settled, began = await replay.bar_times(), loop.time()
-        replay.stack.kill(self.victim)
-        await replay.stack.process(self.victim).wait()
-        await replay.stack.until_restarted(self.victim)
-        await replay.until_settled(min(BAR_TIMES, settled + 2))
-        return loop.time() - began
+    @property
+    def caught_in(self) -> Sequence[str]:
+        """Services in which the moment can be caught, when somebody else is the victim."""
+        if self.victim in POINTS_OF:
+            return (self.victim,)
+        if self.link is not None:
+            return self.link[:1]
+        return [
+            service for service, needs in NEEDS.items() if self.victim in needs and self.point in POINTS_OF[service]
+        ]
 
-    async def _stop(self, replay: RunningReplay, chance: random.Random) -> float:
-        loop = asyncio.get_running_loop()
-        settled = await replay.bar_times()
-        pid = replay.stack.process(self.victim).pid
-        assert pid is not None, f"{self.victim} runs"
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(chance.uniform(*STOPPED_S))
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        began = loop.time()
-        await replay.until_settled(min(BAR_TIMES, settled + 2))
-        return loop.time() - began
+    @property
+    def may_refuse(self) -> bool:
+        """Without the breaker's flag orders are refused, on purpose: the run then rightly differs from an undisturbed
+        one, and every other invariant holds."""
+        return self.victim in ("valkey", "execution-valkey")
 
 
-CELLS = (
-    *(Cell(victim, disturbance) for victim in (*SERVICES, *SERVERS) for disturbance in (KILL, STOP)),
-    *(Cell("venue link", disturbance) for disturbance in VENUE_FAULTS),
-)
+def _cells() -> Iterator[Cell]:
+    for service, points in POINTS_OF.items():
+        for disturbance in (KILL, STOP):
+            yield from (Cell(service, disturbance, point) for point in (*points, Point.RANDOM))
+    for server in SERVERS:
+        for disturbance in (KILL, STOP):
+            cells = [Cell(server, disturbance, point) for point in Point]
+            yield from (cell for cell in cells if cell.point is Point.RANDOM or cell.caught_in)
+    for service, needs in NEEDS.items():
+        for server in needs:
+            for cut in Cut:
+                yield from (Cell(f"{service}-{server}", cut, point) for point in (*POINTS_OF[service], Point.RANDOM))
+    for fault in VENUE_FAULTS:
+        yield Cell("venue", fault, Point.RANDOM)
+
+
+CELLS = tuple(_cells())
+
+
+def chosen(names: Sequence[str]) -> list[Cell]:
+    """Cells that fit the names: of several victims, disturbances or moments any one, of each kind named one.
+
+    Raises ValueError for a name that none of them has.
+    """
+    kinds = [{getattr(cell, kind) for cell in CELLS} for kind in ("victim", "disturbance", "point")]
+    unknown = [name for name in names if not any(name in known for known in kinds)]
+    if unknown:
+        known = "; ".join(", ".join(sorted(names)) for names in kinds)
+        raise ValueError(f"nothing is called {', '.join(unknown)}; there are: {known}")
+    wanted = [known & set(names) or known for known in kinds]
+    return [
+        cell for cell in CELLS if cell.victim in wanted[0] and cell.disturbance in wanted[1] and cell.point in wanted[2]
+    ]

@@ -1,56 +1,160 @@
-"""One cell with one seed: a replay that is disturbed, held against one that is not."""
+"""Drills on a running stack: one cell after the other, and after each the invariants."""
 
 from __future__ import annotations
 
+import random
+import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos import venue
-from chaos.cells import Cell
-from chaos.replay import RunningReplay, running
-from n1v1.run_hash import RunRecords, first_difference, from_events, hashes_by_kind, run_hash
+import aiohttp
+import asyncpg
 
-ENDED_WITHIN_S = 180.0
+from chaos import books, venue
+from chaos.cells import Cell
+from chaos.disturb import NotReached, disturb
+from chaos.invariants import differences, out_of_bounds, twice, unprotected
+from chaos.replay import DENSE, RunningReplay, dataset_of, replay_settings, running
+from n1v1.events import Event, OrdersComplete
+from n1v1.run_hash import first_difference, from_events, run_hash
+from n1v1_cli.in_process import events as events_in_process
+from n1v1_cli.stack.events import Announce
+from n1v1_common.bus.errors import BusError
+from n1v1_common.instruments import instruments_of
+from n1v1_common.servers.ports import free_port
+from n1v1_research import datasets
+
+ENOUGH_BAR_TIMES = 120
+"""A drill begins only where so many are left."""
+STANDSTILL_WITHIN_S = 60.0
+FROM_BAR_WITHIN_S = 600.0
+BROKEN = (AssertionError, OSError, ValueError, BusError, aiohttp.ClientError, asyncpg.PostgresError)
+"""A stack that cannot be asked any more is a difference as well."""
+KEPT = Path("results/chaos")
+"""The logs of a stack on which something differed stay here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """differences: in words; none when the run ended like an undisturbed one. recovered_s: after each disturbance."""
+    """differences: in words; none when the run goes on like an undisturbed one. recovered_s: from the disturbance's
+    end until everybody trades again. bar_time: where it began."""
 
     cell: Cell
     seed: int
     differences: Sequence[str]
-    recovered_s: Sequence[float]
+    recovered_s: float | None
     seconds: float
+    bar_time: int = 0
+    is_reached: bool = True
 
 
-async def run(cell: Cell, seed: int, expected: RunRecords) -> Outcome:
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="n1v1-chaos-") as name:
-        folder = Path(name)
-        async with running(folder / "state", *cell.settings(seed, folder)) as replay:
-            recovered = await cell.disturb(replay, seed)
-            await replay.until_ended(within_s=ENDED_WITHIN_S)
-            differences = await _differences(replay, expected)
-    return Outcome(cell, seed, differences, recovered, time.monotonic() - began)
+@dataclass
+class Undisturbed:
+    """The same replay in process. Its events up to a bar time are what a disturbed one must have said."""
+
+    events: Sequence[Event]
+    _ends: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *more: str) -> Undisturbed:
+        settings = replay_settings(*DENSE, *more).settings
+        said = list(events_in_process(settings, datasets.load(**dataset_of(settings))))
+        ends = {event.ts_ns: number for number, event in enumerate(said, 1) if isinstance(event, OrdersComplete)}
+        return cls(said, ends)
+
+    def until(self, ts_ns: int) -> Sequence[Event]:
+        return self.events[: self._ends[ts_ns]]
+
+    @property
+    def bar_times(self) -> int:
+        return len(self._ends)
 
 
-async def _differences(replay: RunningReplay, expected: RunRecords) -> list[str]:
-    records = from_events(await replay.events())
-    found = []
-    if (difference := first_difference(expected, records)) is not None:
-        found.append(difference)
-    wanted = run_hash(expected)
-    if run_hash(records) != wanted:
-        found.append(f"the run's hash is {run_hash(records)}, expected {wanted}")
-    told = await replay.reported(wanted)
-    if told["hashes"] != hashes_by_kind(expected):
-        found.append(f"reporting says {told['hashes']}, expected {hashes_by_kind(expected)}")
-    booked = sorted(await venue.trades(replay.settings))
-    ours = sorted((row[2], row[7]) for row in expected.fills)
-    if booked != ours:
-        found.append(f"the venue has booked {len(booked)} trades, the ledger {len(ours)}; they differ")
-    return found
+class Drill:
+    """Cells on one stack. expected: None for those that may refuse orders."""
+
+    def __init__(self, replay: RunningReplay, expected: Undisturbed | None) -> None:
+        self._replay = replay
+        self._expected = expected
+        self._said: list[Event] = []
+
+    async def run(self, cell: Cell, seed: int) -> Outcome:
+        began, first = time.monotonic(), await self._replay.bar_times()
+        recovered, found, is_reached = None, [], True
+        try:
+            recovered = await disturb(self._replay, cell, random.Random(f"{seed} {cell}"))
+            found = await self.check()
+        except NotReached:
+            is_reached = False
+        except BROKEN as failure:
+            found = [f"{type(failure).__name__}: {failure}"]
+        return Outcome(cell, seed, found, recovered, time.monotonic() - began, first, is_reached)
+
+    async def check(self) -> list[str]:
+        """Everything that must hold, at a standstill of the market."""
+        async with self._replay.standstill(within_s=STANDSTILL_WITHIN_S) as now_ns:
+            self._said += await self._replay.events(after=len(self._said))
+            found = [*self._differences_from_undisturbed(now_ns), *await self._broken_invariants()]
+            if self._expected is not None:
+                found += await self._differences_of_reporting(now_ns)
+        return found
+
+    def _differences_from_undisturbed(self, now_ns: int) -> Iterator[str]:
+        if self._expected is None:
+            return
+        expected, records = from_events(self._expected.until(now_ns)), from_events(self._said)
+        if (difference := first_difference(expected, records)) is not None:
+            yield f"{difference} (first: undisturbed)"
+        if run_hash(expected) != run_hash(records):
+            yield f"the hash is {run_hash(records)}, undisturbed {run_hash(expected)}"
+
+    async def _broken_invariants(self) -> list[str]:
+        settings = self._replay.settings
+        instruments = instruments_of(settings)
+        opening = {settings.account.quote_currency: settings.account.initial_balance}
+        ours = await books.statement(self._replay.stack.urls.postgres, opening=opening)
+        theirs = await venue.statement(settings)
+        return [
+            *differences(ours, theirs),
+            *twice(ours),
+            *twice(theirs),
+            *unprotected(theirs, [instrument.base for instrument in instruments]),
+            *out_of_bounds(self._said, instruments, settings.risk_management.max_position_size),
+        ]
+
+    async def _differences_of_reporting(self, now_ns: int) -> list[str]:
+        assert self._expected is not None
+        wanted = run_hash(from_events(self._expected.until(now_ns)))
+        told = await self._replay.reported(wanted)
+        return [] if told["hash"] == wanted else [f"reporting's hash is {told['hash']}, undisturbed {wanted}"]
+
+
+async def run_all(
+    drills: Sequence[tuple[Cell, int]], expected: Undisturbed, *, from_bar: int = 0, announce: Announce = print
+) -> AsyncIterator[Outcome]:
+    """Each drill, on as few stacks as they take: a stack serves until its market ends or something differs.
+
+    from_bar: where the first drill of a stack begins.
+    """
+    for may_refuse in (False, True):
+        left = [(cell, seed) for cell, seed in drills if cell.may_refuse is may_refuse]
+        while left:
+            with tempfile.TemporaryDirectory(prefix="n1v1-chaos-") as name:
+                state = Path(name) / "state"
+                async with running(state, *DENSE, f"simulator.admin_port={free_port()}", announce=announce) as replay:
+                    drill = Drill(replay, None if may_refuse else expected)
+                    await replay.until_settled(from_bar, within_s=FROM_BAR_WITHIN_S)
+                    while left and expected.bar_times - await replay.bar_times() > ENOUGH_BAR_TIMES:
+                        outcome = await drill.run(*left.pop(0))
+                        yield outcome
+                        if outcome.differences:
+                            _keep_logs(state, outcome)
+                            break
+
+
+def _keep_logs(state: Path, outcome: Outcome) -> None:
+    name = f"{outcome.cell}, seed {outcome.seed}".replace(", ", "-").replace(" ", "_")
+    shutil.copytree(state / "logs", KEPT / name, dirs_exist_ok=True)
