@@ -283,10 +283,16 @@ class _Contradiction(Exception):
     """The journal says one thing and the venue another."""
 
 
-def history_identity(source: Source, rules: Rules, accounts: Mapping[str, Balances]) -> dict[str, str]:
+def history_identity(
+    source: Source,
+    rules: Rules,
+    accounts: Mapping[str, Balances],
+    by_symbol: Mapping[str, MatchingRules] | None = None,
+) -> dict[str, str]:
     """What a journal is only valid for. A change of any of it would give the same commands another outcome."""
     opening = sorted((account, sorted(balances.items())) for account, balances in accounts.items())
-    config = repr((source.quality.value, source.instruments, _in_order(rules), opening))
+    own = [(symbol, _in_order(each)) for symbol, each in sorted((by_symbol or {}).items())]
+    config = repr((source.quality.value, source.instruments, _in_order(rules), opening, own))
     return {"dataset": source.identity, "configuration": hashlib.sha256(config.encode()).hexdigest()}
 
 

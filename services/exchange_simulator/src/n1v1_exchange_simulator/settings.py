@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from n1v1.errors import N1v1Error
 from n1v1.simulation.venue import VenueRules
 from n1v1_common.lifecycle import CannotStart
-from n1v1_common.settings.model import Settings
-from n1v1_common.settings.venue import venue_rules
+from n1v1_common.settings.model import Settings, SimulatedSymbol
+from n1v1_common.settings.venue import rate_ppb, venue_rules
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.binance.limits import RateLimits
@@ -27,13 +27,15 @@ from n1v1_exchange_simulator.matching.rules import Commission, MatchingRules
 from n1v1_exchange_simulator.order_books import OrderBookVenue
 from n1v1_exchange_simulator.replay.opening import open_source
 from n1v1_exchange_simulator.replay.source import Quality, Source
-from n1v1_exchange_simulator.venue import ReplayedVenue
+from n1v1_exchange_simulator.venue import ReplayedVenue, SelfTradePrevention
 
 
 @dataclass(frozen=True, slots=True)
 class VenueSetup:
     source: Source
     rules: Rules
+    by_symbol: Mapping[str, MatchingRules]
+    """Of symbols that have their own."""
     accounts: tuple[ApiAccount, ...]
     protocol: ProtocolRules
     journal_folder: Path
@@ -46,7 +48,7 @@ class VenueSetup:
 
     @property
     def identity(self) -> dict[str, str]:
-        return history_identity(self.source, self.rules, self.opening)
+        return history_identity(self.source, self.rules, self.opening, self.by_symbol)
 
 
 def setup_of(settings: Settings) -> VenueSetup:
@@ -54,14 +56,16 @@ def setup_of(settings: Settings) -> VenueSetup:
     try:
         source = disturbed(open_source(settings), settings.simulator.faults)
         rules = _rules_of(settings, source)
+        by_symbol = _rules_by_symbol(settings, source, rules)
         accounts = (_account_of(settings, source), *_more_accounts(settings, source))
     except N1v1Error as error:
         raise CannotStart(str(error)) from error
     return VenueSetup(
         source=source,
         rules=rules,
+        by_symbol=by_symbol,
         accounts=accounts,
-        protocol=_protocol_of(settings, source, rules),
+        protocol=_protocol_of(settings, source, rules, by_symbol),
         journal_folder=settings.paths.state_dir / "exchange_simulator" / "journal",
         fsync=settings.servers.durability == "power_cut",
     )
@@ -78,17 +82,24 @@ def open_journal(setup: VenueSetup) -> Journal:
 def recovered_exchange(setup: VenueSetup, journal: Journal) -> Exchange:
     """The venue as the journal left it. Raises CannotStart when the journal cannot be repeated."""
     try:
-        return exchange_over(setup.source, setup.rules, journal, setup.opening)
+        return exchange_over(setup.source, setup.rules, journal, setup.opening, by_symbol=setup.by_symbol)
     except JournalError as error:
         raise CannotStart(str(error)) from error
 
 
-def exchange_over(source: Source, rules: Rules, journal: Journal, opening: Mapping[str, Balances]) -> Exchange:
+def exchange_over(
+    source: Source,
+    rules: Rules,
+    journal: Journal,
+    opening: Mapping[str, Balances],
+    *,
+    by_symbol: Mapping[str, MatchingRules] | None = None,
+) -> Exchange:
     """The venue that the rules are for, with its market."""
     if isinstance(rules, VenueRules):
         bars = BarVenue(source.instruments, rules, opens_ns=source.first_ns)
         return Exchange(bars, _market_of(bars, source, recorded=source.timeframe), source, journal, opening)
-    books = OrderBookVenue(source.instruments, rules, start_ns=source.first_ns)
+    books = OrderBookVenue(source.instruments, rules, by_symbol=by_symbol, start_ns=source.first_ns)
     return Exchange(books, _market_of(books, source, recorded=None), source, journal, opening)
 
 
@@ -107,10 +118,38 @@ def _rules_of(settings: Settings, source: Source) -> Rules:
         taker_fee_ppb=taker,
         maker_fee_ppb=taker if maker is None else maker,
         commission=Commission(settings.simulator.commission),
+        min_fee=over_bars.min_fee,
+        impact_model=over_bars.slippage_model,
+        impact_ppb=over_bars.impact_ppb,
+        latency_ns=over_bars.latency_ns,
+        participation_ppb=over_bars.participation_ppb,
     )
 
 
-def _protocol_of(settings: Settings, source: Source, rules: Rules) -> ProtocolRules:
+def _rules_by_symbol(settings: Settings, source: Source, rules: Rules) -> dict[str, MatchingRules]:
+    """Raises CannotStart for a symbol that is not traded here, and for bars, which have the rules of the backtest."""
+    wanted, symbols = settings.simulator.symbols, [instrument.symbol for instrument in source.instruments]
+    if wanted and isinstance(rules, VenueRules):
+        raise CannotStart("simulator.symbols: over bars every symbol has the rules of the backtest")
+    if unknown := sorted(wanted.keys() - set(symbols)):
+        raise CannotStart(f"simulator.symbols: nobody trades {', '.join(unknown)} here; there are {', '.join(symbols)}")
+    assert isinstance(rules, MatchingRules) or not wanted, "bars have been refused"
+    return {symbol: _rules_of_symbol(own, rules) for symbol, own in wanted.items() if isinstance(rules, MatchingRules)}
+
+
+def _rules_of_symbol(own: SimulatedSymbol, rules: MatchingRules) -> MatchingRules:
+    if own.fee_rate_bps is not None:
+        rules = replace(rules, taker_fee_ppb=rate_ppb(own.fee_rate_bps), maker_fee_ppb=rate_ppb(own.fee_rate_bps))
+    if own.maker_fee_rate_bps is not None:
+        rules = replace(rules, maker_fee_ppb=rate_ppb(own.maker_fee_rate_bps))
+    modes = map(SelfTradePrevention, own.self_trade_prevention_modes or rules.allowed_preventions)
+    default = own.self_trade_prevention or rules.self_trade_prevention
+    return replace(rules, self_trade_prevention=SelfTradePrevention(default), allowed_preventions=frozenset(modes))
+
+
+def _protocol_of(
+    settings: Settings, source: Source, rules: Rules, by_symbol: Mapping[str, MatchingRules]
+) -> ProtocolRules:
     wanted, is_over_bars = settings.simulator, source.quality is Quality.BARS
     has_filters = wanted.filters == "binance" or (wanted.filters == "auto" and not is_over_bars)
     runs_freely = settings.replay.mode == "scaled" and not is_over_bars
@@ -127,6 +166,9 @@ def _protocol_of(settings: Settings, source: Source, rules: Rules) -> ProtocolRu
         protocol,
         self_trade_prevention=rules.self_trade_prevention,
         self_trade_prevention_modes=rules.allowed_preventions,
+        self_trade_prevention_by_symbol={
+            symbol: (own.self_trade_prevention, own.allowed_preventions) for symbol, own in by_symbol.items()
+        },
     )
 
 

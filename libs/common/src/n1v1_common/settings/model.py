@@ -136,21 +136,23 @@ class Exchange(Section):
     maker_fee_rate_bps: Decimal | None = Field(default=None, ge=0, lt=10000)
     """Fee of resting orders at the simulator, in hundredths of a percent; empty: as fee_rate_bps."""
     min_fee: Decimal = Field(default=Decimal(0), ge=0)
-    """Least fee of one execution at the simulator, in quote currency; never more than what was traded."""
+    """Least fee of one execution at the simulator, in quote currency; never more than what was traded. Where the
+    base pays, what that buys of it."""
     slippage_bps: Decimal = Field(default=Decimal(5), ge=0, lt=10000)
     """How far the simulator fills a market order from the open (also `trading.slippage`, a fraction). In
     the models linear and square_root: half of the spread."""
     slippage_model: Literal["fixed", "linear", "square_root"] = "fixed"
     """fixed: slippage_bps. linear, square_root: also an impact that grows so with the order's share of the
-    bar's volume."""
+    bar's volume; over trades and depth, of the last minute's, and the spread is the book's own."""
     impact_bps: Decimal = Field(default=Decimal(0), ge=0, lt=10000)
     """How far an order as large as the bar's volume moves the price, in hundredths of a percent of it. Not
     with slippage_model=fixed."""
     latency_ms: int = Field(default=0, ge=0, le=86_400_000)
     """From the decision until an order counts at the simulator; it takes effect at the first bar that opens
-    then or later."""
+    then or later. Over trades and depth it comes to the book so much of the market's time later."""
     max_participation: Fraction | None = None
-    """Share of a bar's volume that all orders of it may fill together at the simulator; empty: no cap."""
+    """Share of a bar's volume that all orders of it may fill together at the simulator; over trades and depth, of
+    the last minute's. Empty: no cap."""
     intrabar_path: Literal["adverse", "ohlc", "adaptive", "random"] = "adverse"
     """In which order the simulator takes a bar to have reached its extremes. adverse: what hurts comes
     first. adaptive: what is nearer to the open. random: by path_seed."""
@@ -172,6 +174,20 @@ class SimulatedAccount(Section):
     """What it opens with, by asset."""
 
 
+SelfTradePrevention = Literal["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"]
+
+
+class SimulatedSymbol(Section):
+    fee_rate_bps: Decimal | None = Field(default=None, ge=0, lt=10000)
+    """Fee of takers, in hundredths of a percent, and of makers without maker_fee_rate_bps; empty: as exchange's."""
+    maker_fee_rate_bps: Decimal | None = Field(default=None, ge=0, lt=10000)
+    """Fee of makers; empty: as fee_rate_bps here, or else as exchange's."""
+    self_trade_prevention: SelfTradePrevention | None = None
+    """Of orders that name no mode; empty: EXPIRE_MAKER."""
+    self_trade_prevention_modes: tuple[SelfTradePrevention, ...] | None = None
+    """What orders may name; empty: every mode."""
+
+
 class Simulator(Section):
     quality: Literal["bars", "trades", "depth"] = "bars"
     """What is replayed. bars: intrabar paths. trades, depth: an order book with price-time priority."""
@@ -187,6 +203,8 @@ class Simulator(Section):
     """What the account of account.id opens with beside account.initial_balance, by asset."""
     accounts: dict[str, SimulatedAccount] = Field(default_factory=dict)
     """More accounts, by name."""
+    symbols: dict[str, SimulatedSymbol] = Field(default_factory=dict)
+    """Over trades and depth: what differs from symbol to symbol."""
     filters: Literal["auto", "grid", "binance"] = "auto"
     """What orders must be like. grid: on the instrument's ticks and lots, as in the backtest. binance: everything that
     Binance asks of BTCUSDT as well. auto: grid over bars, else binance."""

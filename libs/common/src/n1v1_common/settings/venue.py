@@ -19,12 +19,12 @@ def venue_rules(settings: Settings, instrument: Instrument) -> VenueRules:
     """
     exchange = settings.exchange
     return VenueRules(
-        fee_rate_ppb=_ppb(exchange.fee_rate_bps),
-        maker_fee_rate_ppb=None if exchange.maker_fee_rate_bps is None else _ppb(exchange.maker_fee_rate_bps),
+        fee_rate_ppb=rate_ppb(exchange.fee_rate_bps),
+        maker_fee_rate_ppb=None if exchange.maker_fee_rate_bps is None else rate_ppb(exchange.maker_fee_rate_bps),
         min_fee=instrument.quanta(exchange.min_fee),
         slippage_model=SlippageModel(exchange.slippage_model),
-        slippage_ppb=_ppb(exchange.slippage_bps),
-        impact_ppb=_ppb(exchange.impact_bps),
+        slippage_ppb=rate_ppb(exchange.slippage_bps),
+        impact_ppb=rate_ppb(exchange.impact_bps),
         latency_ns=exchange.latency_ms * NANOSECONDS_PER_MS,
         participation_ppb=None if exchange.max_participation is None else to_ppb(exchange.max_participation),
         path=IntrabarPath(exchange.intrabar_path),
@@ -34,5 +34,6 @@ def venue_rules(settings: Settings, instrument: Instrument) -> VenueRules:
     )
 
 
-def _ppb(bps: Decimal) -> int:
+def rate_ppb(bps: Decimal) -> int:
+    """Raises InvalidValue when the rate is finer than a billionth."""
     return to_ppb(bps / BPS)

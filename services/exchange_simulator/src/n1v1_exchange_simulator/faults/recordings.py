@@ -22,12 +22,10 @@ from n1v1_exchange_simulator.faults.descriptions import (
     nanoseconds,
 )
 from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, Level, MarketEvent, PublicTrade
+from n1v1_exchange_simulator.replay.books import Levels, RecordedBook
 from n1v1_exchange_simulator.replay.source import Quality, Source, Step
 
 BPS_PPB = 100_000
-
-Levels = dict[int, int]
-"""Lots by ticks."""
 
 
 class DisturbedRecording:
@@ -113,21 +111,17 @@ def _disturbed_trade(trade: PublicTrade, fault: RecordingFault) -> PublicTrade:
 class _Book:
     """What was recorded, and what the venue has been shown of it."""
 
-    bids: Levels = field(default_factory=dict)
-    asks: Levels = field(default_factory=dict)
+    recorded: RecordedBook = field(default_factory=RecordedBook)
     shown_bids: Levels = field(default_factory=dict)
     shown_asks: Levels = field(default_factory=dict)
     last_id: int | None = None
 
     def shown_after(self, event: DepthChange | DepthSnapshot, faults: Sequence[RecordingFault]) -> MarketEvent | None:
-        if isinstance(event, DepthSnapshot):
-            self.bids, self.asks = {}, {}
-        _apply(self.bids, event.bids)
-        _apply(self.asks, event.asks)
+        self.recorded.apply(event)
         if any(isinstance(fault, DataGap) for fault in faults):
             return None
-        bids = _disturbed_levels(self.bids, faults, event.ts_ns, is_bid=True)
-        asks = _disturbed_levels(self.asks, faults, event.ts_ns, is_bid=False)
+        bids = _disturbed_levels(self.recorded.bids, faults, event.ts_ns, is_bid=True)
+        asks = _disturbed_levels(self.recorded.asks, faults, event.ts_ns, is_bid=False)
         shown = self._shown(event, bids, asks)
         self.shown_bids, self.shown_asks, self.last_id = bids, asks, event.last_id
         return shown
@@ -139,14 +133,6 @@ class _Book:
         bid_changes, ask_changes = _difference(self.shown_bids, bids), _difference(self.shown_asks, asks)
         first_id = event.first_id if self.last_id is None else self.last_id + 1
         return replace(event, first_id=first_id, bids=bid_changes, asks=ask_changes)
-
-
-def _apply(levels: Levels, changes: Sequence[Level]) -> None:
-    for ticks, lots in changes:
-        if lots:
-            levels[ticks] = lots
-        else:
-            levels.pop(ticks, None)
 
 
 def _difference(before: Levels, after: Levels) -> tuple[Level, ...]:

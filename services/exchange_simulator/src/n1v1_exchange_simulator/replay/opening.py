@@ -12,7 +12,9 @@ from n1v1_exchange_simulator.replay.depth import DepthRecording
 from n1v1_exchange_simulator.replay.recordings import find_recording
 from n1v1_exchange_simulator.replay.source import Quality, Source
 from n1v1_exchange_simulator.replay.trades import TradeRecording
+from n1v1_exchange_simulator.replay.windows import Endless, Window
 from n1v1_research.datasets import DEFAULT_DATASET, load
+from n1v1_research.datasets.moments import moment_ns
 
 
 def open_source(settings: Settings) -> Source:
@@ -20,15 +22,28 @@ def open_source(settings: Settings) -> Source:
     quality = Quality(settings.simulator.quality)
     if quality is Quality.BARS:
         return _bars(settings)
-    _refuse_what_bars_have(settings, quality)
     market = settings.market
     if market.dataset is None:
         raise InvalidData(f"market.dataset must name a recording of {quality}: a manifest, a folder or a file")
     checked_interval(market.timeframe, INTERVALS)
     files = find_recording(Path(market.dataset).expanduser(), quality, market.symbols)
-    if quality is Quality.TRADES:
-        return TradeRecording(files, timeframe=market.timeframe)
-    return DepthRecording(files, timeframe=market.timeframe)
+    recorded = TradeRecording if quality is Quality.TRADES else DepthRecording
+    return _as_wanted(settings, recorded(files, timeframe=market.timeframe))
+
+
+def _as_wanted(settings: Settings, source: Source) -> Source:
+    start, end = settings.market.start, settings.market.end
+    if start is not None or end is not None:
+        source = Window(
+            source,
+            start_ns=None if start is None else moment_ns(start),
+            end_ns=None if end is None else moment_ns(end),
+        )
+    return Endless(source) if _begins_again(settings) else source
+
+
+def _begins_again(settings: Settings) -> bool:
+    return settings.replay.loop and settings.replay.mode == "scaled"
 
 
 def _bars(settings: Settings) -> BarRecording:
@@ -44,18 +59,4 @@ def _bars(settings: Settings) -> BarRecording:
         raise InvalidData(
             f"dataset {dataset.name} has bars of {dataset.timeframe}, but market.timeframe is {wanted.timeframe}"
         )
-    return BarRecording(dataset, loops=settings.replay.loop and settings.replay.mode == "scaled")
-
-
-def _refuse_what_bars_have(settings: Settings, quality: Quality) -> None:
-    """Settings that would be passed over in silence."""
-    asked = {
-        "market.start": settings.market.start,
-        "market.end": settings.market.end,
-        "replay.loop": settings.replay.loop,
-        "exchange.latency_ms": settings.exchange.latency_ms,
-        "exchange.min_fee": settings.exchange.min_fee,
-        "exchange.max_participation": settings.exchange.max_participation,
-    }
-    if given := [name for name, value in asked.items() if value]:
-        raise InvalidData(f"{', '.join(given)}: only a replay of bars has that, and simulator.quality is {quality}")
+    return BarRecording(dataset, loops=_begins_again(settings))
