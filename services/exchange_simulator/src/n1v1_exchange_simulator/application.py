@@ -76,6 +76,7 @@ def install_venue(
         broken=broken,
         limits=protocol.conversations,
         timing=protocol.event_timing,
+        is_stepped=mode == "lockstep",
     )
     if faults is not None:
         streams.api.around = around_calls

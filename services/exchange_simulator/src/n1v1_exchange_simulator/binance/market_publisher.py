@@ -1,6 +1,7 @@
 """What each market stream pushes and when: trades and best prices at once, the rest on the beat of a clock.
 
 Beats are of the wall clock, as on Binance, whatever the speed of the market; a closed bar is pushed when it closes.
+In lockstep what a beat would push follows at once what happened: the same commands give the same messages.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from n1v1_exchange_simulator.market_events import (
 
 BEAT_S = 0.1
 BEATS_PER_SECOND = 10
+_LONGEST_BEATS = 2 * BEATS_PER_SECOND
 LEVELS_OF_A_BOOK = 5_000
 """What a diff stream begins with: Binance's longest answer to GET depth."""
 
@@ -76,6 +78,8 @@ class MarketPublisher:
         self._of_symbol: dict[str, dict[StreamKind, list[_Heard]]] = {}
         self._changed: set[str] = set()
         self._beats = 0
+        self.stirred: Callable[[], None] = _wait_for_the_beat
+        """Called when there may be something for a beat to push."""
 
     @property
     def audience(self) -> int:
@@ -101,6 +105,7 @@ class MarketPublisher:
             heard = self._heard[name] = self._begun(stream)
             self._of_symbol.setdefault(stream.symbol, {}).setdefault(stream.kind, []).append(heard)
         heard.channel.join(connection, form)
+        self.stirred()
 
     def leave(self, name: str, connection: Connection, form: Form) -> None:
         heard = self._heard[name]
@@ -131,6 +136,12 @@ class MarketPublisher:
             self._note_book(symbol)
             for heard in self._kind(symbol, StreamKind.KLINE):
                 self._push_closed_bars(heard)
+        self.stirred()
+
+    def catch_up(self) -> None:
+        """Push whatever any beat would push."""
+        self._beats += _LONGEST_BEATS - 1 - self._beats % _LONGEST_BEATS
+        self.beat()
 
     def beat(self) -> None:
         """To be called every BEAT_S."""
@@ -254,6 +265,10 @@ class MarketPublisher:
             heard.channel.push(event)
 
 
+def _wait_for_the_beat() -> None:
+    """It will push."""
+
+
 def _beats_of_bars(timeframe: str) -> int:
     """Binance pushes the open bar every second for 1s, every two for the others."""
-    return BEATS_PER_SECOND if timeframe == "1s" else 2 * BEATS_PER_SECOND
+    return BEATS_PER_SECOND if timeframe == "1s" else _LONGEST_BEATS

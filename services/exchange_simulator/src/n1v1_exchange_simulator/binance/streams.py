@@ -47,10 +47,12 @@ def install_streams(
     broken: asyncio.Future[JournalError],
     limits: ConversationLimits,
     timing: EventTiming,
+    is_stepped: bool,
 ) -> Streams:
     """Serve them from `application`, and let them hear of the exchange from now on.
 
-    broken: gets the error when the journal fails. timing: of user events against answers.
+    broken: gets the error when the journal fails. timing: of user events against answers. is_stepped: nothing is pushed
+    by the wall clock.
     """
     conversations = Conversations(limits)
     market = MarketPublisher(calls.symbols, exchange.market, calls.statistics, lambda: exchange.clock_ns)
@@ -61,9 +63,29 @@ def install_streams(
     exchange.on_report.append(users.publish)
     sources = (market, ListenKeyStreams(calls.listen_keys, users))
     application.add_routes([*MarketStreams(sources, conversations).routes(), *api.routes()])
-    application.cleanup_ctx.append(_beating(market))
+    if is_stepped:
+        market.stirred = _Turn(market.catch_up).stir
+    else:
+        application.cleanup_ctx.append(_beating(market))
     application.on_shutdown.append(_saying_goodbye(conversations, wall_ns))
     return Streams(market, users, api, conversations)
+
+
+class _Turn:
+    """Once in a turn of the loop, after whatever stirred it has been answered."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+        self._is_due = False
+
+    def stir(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        self._is_due = False
+        self._do()
 
 
 def _beating(market: MarketPublisher) -> Callable[[web.Application], AsyncIterator[None]]:
