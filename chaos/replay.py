@@ -210,7 +210,9 @@ def in_process(settings: Settings) -> RunRecords:
 
 
 @asynccontextmanager
-async def running(state_dir: Path, *more: str, announce: Announce = print) -> AsyncIterator[RunningReplay]:
+async def running(
+    state_dir: Path, *more: str, announce: Announce = print, limit: RestartLimit = SO_MANY_CRASHES
+) -> AsyncIterator[RunningReplay]:
     """A stack of its own that replays; more settings as KEY=VALUE. Raises ServerMissing where servers cannot run."""
     links, points = Links(), state_dir / "points"
     points.mkdir(parents=True)
@@ -219,7 +221,7 @@ async def running(state_dir: Path, *more: str, announce: Announce = print) -> As
     with _points_in(points):
         async with (
             _closed_at_last(links),
-            Stack(loaded, state_dir, announce=announce, limit=SO_MANY_CRASHES, route=links.route) as stack,
+            Stack(loaded, state_dir, announce=announce, limit=limit, route=links.route) as stack,
         ):
             await links.serve()
             await stack.ready()

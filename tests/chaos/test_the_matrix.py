@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from chaos.cells import CELLS, KILL, NEEDS, POINTS_OF, SERVERS, SERVICES, STOP, Cell, Point, chosen
 from chaos.links import Cut
+from chaos.replay import DENSE, running
 from chaos.report import Count, command_for, rows_of, summary_of, write_page
-from chaos.run import Outcome, Undisturbed, run_all
+from chaos.run import Drill, Outcome, Undisturbed, run_all
 
+from n1v1_cli.stack.supervisor import RestartLimit
 from n1v1_common.servers import ServerMissing
 
 SEED = 1
+AWAY_S = 12.0
 SMALL = (
     Cell("market_data", KILL, Point.COMMITTED_NOT_PUBLISHED),
     Cell("signals", KILL, Point.BEFORE_COMMIT),
@@ -49,6 +53,26 @@ async def test_a_small_matrix_ends_like_an_undisturbed_run() -> None:
     assert [(outcome.cell, outcome.differences) for outcome in outcomes if outcome.differences] == []
     assert [outcome.cell for outcome in outcomes if not outcome.is_reached] == []
     assert len(outcomes) == len(SMALL)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(300)
+async def test_a_database_that_is_away_for_a_while_does_not_make_the_stack_give_up(tmp_path: Path) -> None:
+    """Under the limit of restarts that everybody has, and not that of the drills."""
+    try:
+        async with running(tmp_path / "state", *DENSE, limit=RestartLimit()) as replay:
+            links = [replay.links[service, "postgres"] for service, needs in NEEDS.items() if "postgres" in needs]
+            for link in links:
+                link.cut(Cut.DROPPED)
+            with pytest.raises(TimeoutError):  # nothing has failed by then
+                async with asyncio.timeout(AWAY_S):
+                    raise await replay.stack.failed()
+            for link in links:
+                link.restore()
+            await replay.until_settled(await replay.bar_times() + 2, within_s=60)
+            assert await Drill(replay, Undisturbed.of()).check() == []
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
 
 
 def test_every_service_and_server_is_killed_and_stopped_and_every_link_is_cut_in_every_way() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from n1v1_common.servers import Durability, ServerMissing
+from n1v1_common.servers.postgres import PostgresServer
 from n1v1_common.storage.database import connect, migrate, roll_back
 from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUnavailable
 
@@ -83,6 +87,25 @@ async def test_a_migration_that_fails_says_why_and_leaves_the_schema_as_it_was(
     with pytest.raises(MigrationFailed, match='relation "things" already exists'):
         await migrate(dsn, SCHEMA, [own])
     assert await tables(connection) == JOURNAL | {"things"}
+
+
+async def test_a_server_that_is_being_started_again_is_waited_for() -> None:
+    """A service that dies of it is started again at once and dies again, and after five times the stack gives up."""
+    folder = Path(tempfile.mkdtemp(prefix="n1v1-common-"))  # any user may enter it: PostgreSQL does not run as root
+    server = PostgresServer(folder / "data", secrets=folder, log=folder / "log", durability=Durability.PROCESS)
+    try:
+        await server.start()
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
+    server.kill()
+    await server.wait()
+    migrating = asyncio.create_task(migrate(server.url, SCHEMA, ()))
+    done, _ = await asyncio.wait([migrating], timeout=0.5)
+    assert not done
+    await server.start()
+    await migrating
+    await server.stop()
+    shutil.rmtree(folder)
 
 
 async def test_what_does_not_answer_is_named_without_its_password() -> None:

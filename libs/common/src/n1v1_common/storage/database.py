@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,9 @@ from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUna
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
 MIGRATE_TIMEOUT_S = 300.0
+TRY_AGAIN_S = 0.2
+NOT_YET = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError)
+"""Nobody answers, or whoever answers is not ready: either may have changed a moment later."""
 JOURNAL_MIGRATIONS = Path(str(files("n1v1_common.storage") / "migrations"))
 
 
@@ -104,10 +108,15 @@ async def dbmate(dsn: str, schema: str, folders: Sequence[Path], command: str) -
 
 
 async def _connection(dsn: str) -> asyncpg.Connection:
-    try:
-        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise StorageUnavailable(f"PostgreSQL at {_place(dsn)} cannot be used: {error}") from error
+    """A server that is being started again is waited for: to die each time would look like a service that is broken."""
+    deadline = time.monotonic() + CONNECT_TIMEOUT_S
+    while True:
+        try:
+            return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            if not isinstance(error, NOT_YET) or time.monotonic() >= deadline:
+                raise StorageUnavailable(f"PostgreSQL at {_place(dsn)} cannot be used: {error}") from error
+        await asyncio.sleep(TRY_AGAIN_S)
 
 
 async def _applied(connection: asyncpg.Connection, schema: str) -> set[str]:
