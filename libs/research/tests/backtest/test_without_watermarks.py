@@ -146,6 +146,7 @@ def random_policy(chance: random.Random) -> RiskPolicy:
         valid_for_ns=BAR_NS,
         limit_valid_for_ns=pick((0, 5 * BAR_NS)),
         max_exposure_ppb=pick((None, 50 * PERCENT)),
+        max_open_risk_ppb=pick((None, None, 2 * PERCENT)),
         max_daily_loss_ppb=pick((None, 3 * PERCENT)),
         emergency_loss_ppb=pick((None, None, 20 * PERCENT)),
         sizing=Sizing(sizing_method=pick((SizingMethod.FIXED_FRACTION, SizingMethod.KELLY)), cuts_to_cash=True),
@@ -154,6 +155,7 @@ def random_policy(chance: random.Random) -> RiskPolicy:
             target_method=pick((TargetMethod.NONE, TargetMethod.FIXED)),
             trail_method=pick((TrailMethod.NONE, TrailMethod.PERCENTAGE)),
             max_bars_held=pick((0, 3, 20)),
+            exits_on_regime_change=pick((False, False, True)),
         ),
         breaker=BreakerRules(
             losses_to_trip=pick((0, 3)),

@@ -87,6 +87,7 @@ def policies(draw: st.DrawFn) -> RiskPolicy:
         trail_method=draw(st.sampled_from(TrailMethod)),
         trail_ppb=draw(st.sampled_from([PERCENT // 5, PERCENT])),
         max_bars_held=draw(st.sampled_from([0, 3, 20])),
+        exits_on_regime_change=draw(st.booleans()),
     )
     sizing = Sizing(
         sizing_method=draw(st.sampled_from([m for m in SizingMethod if m is not SizingMethod.MARTINGALE])),
@@ -102,6 +103,7 @@ def policies(draw: st.DrawFn) -> RiskPolicy:
         valid_for_ns=MINUTE,
         limit_valid_for_ns=draw(st.sampled_from([0, 3 * MINUTE, 5 * MINUTE // 2])),
         max_exposure_ppb=draw(st.sampled_from([None, 50 * PERCENT])),
+        max_open_risk_ppb=draw(st.sampled_from([None, PERCENT // 5, 20 * PERCENT])),
         max_daily_loss_ppb=draw(st.sampled_from([None, PERCENT])),
         emergency_loss_ppb=draw(st.sampled_from([None, 2 * PERCENT])),
         exits=exits,

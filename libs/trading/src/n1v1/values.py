@@ -56,6 +56,7 @@ class Purpose(StrEnum):
     TRAILING_STOP = "TRAILING_STOP"
     TIME_EXIT = "TIME_EXIT"  # held for as long as the policy allows
     FLATTEN = "FLATTEN"  # an operator, or the breaker
+    REGIME_EXIT = "REGIME_EXIT"  # the market is no longer what it was when the position was opened
 
 
 class Liquidity(StrEnum):

@@ -19,18 +19,20 @@ from n1v1.events import Wish
 from n1v1.kernels import Record, load_record, new_record, store_record
 from n1v1.risk.account import (
     ACCOUNT,
+    NO_EXIT,
     PURPOSES,
     SYMBOL,
     book_fill,
     measure_anew,
     open_account,
+    own_exit,
     release,
     reserve,
     symbol_exposure,
 )
 from n1v1.risk.breaker import observe_equity
 from n1v1.risk.limits import BUY, CLOSE, DECISION, SELL, WISH, decide, decide_closing
-from n1v1.risk.market import observe_bar, take_severity, time_exit_due
+from n1v1.risk.market import observe_bar, take_severity
 from n1v1.risk.policy import (
     MINUTE_NS,
     POLICY,
@@ -77,11 +79,16 @@ EVERYTHING = RiskPolicy(
     max_daily_loss_ppb=10 * PERCENT,
     emergency_loss_ppb=30 * PERCENT,
     max_exposure_ppb=90 * PERCENT,
+    max_open_risk_ppb=2 * PERCENT,
     max_orders=20,
     max_same_orders=8,
     order_window_ns=60 * MINUTE_NS,
     exits=Exits(
-        stop_method=StopMethod.ATR, target_method=TargetMethod.TREND, trail_method=TrailMethod.ATR, max_bars_held=5
+        stop_method=StopMethod.ATR,
+        target_method=TargetMethod.TREND,
+        trail_method=TrailMethod.ATR,
+        max_bars_held=9,
+        exits_on_regime_change=True,
     ),
     breaker=BreakerRules(losses_to_trip=4, resumes_by_itself=True, trips_on_volatility=0.5, trips_on_anomaly=True),
     cooldown=Cooldown(lock_ns=2 * MINUTE_NS),
@@ -183,10 +190,9 @@ def _lots(driver: Driver) -> int:
 
 
 def _decide(driver: Driver, chance: random.Random, price: int, ts_ns: int) -> tuple[int, ...]:
-    due = driver.call(time_exit_due, driver.policy, driver.symbol)
-    if due:
-        time_exit = PURPOSES.index(Purpose.TIME_EXIT)
-        driver.call(decide_closing, driver.symbol, driver.instrument, time_exit, driver.decision)
+    purpose = driver.call(own_exit, driver.policy, driver.account, driver.symbol)
+    if purpose != NO_EXIT:
+        driver.call(decide_closing, driver.symbol, driver.instrument, purpose, driver.decision)
     else:
         wish = Wish(
             stop_ppb=chance.choice([None, 0, 3 * PERCENT]),

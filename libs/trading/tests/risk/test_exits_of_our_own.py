@@ -273,6 +273,88 @@ class TestATimeExit:
         assert len(approvals(desk.next_hour())) == 1
 
 
+class TestARegimeExit:
+    POLICY = replace(POLICY, exits=Exits(exits_on_regime_change=True))
+
+    def rise(self, desk: Desk, hours: int, *, by: int = 2_000) -> list[OrderApproved]:
+        """So many hours in which the price moves one way: after 28 of them the ADX is known, and 100."""
+        return [order for _ in range(hours) for order in approvals(desk.next_hour(BTC=desk.prices["BTC-USD"] + by))]
+
+    def test_a_position_is_closed_when_its_trend_has_turned(self) -> None:
+        desk = Desk(self.POLICY)
+        assert self.rise(desk, 40) == []
+        desk.enter()
+        assert self.rise(desk, 20) == []
+        (order,) = self.rise(desk, 20, by=-6_000)
+        assert (order.purpose, order.side, order.reduce_only) == (Purpose.REGIME_EXIT, Side.SELL, True)
+        assert order.signal_id == f"regime_exit:BTC-USD:{order.ts_ns // 1_000_000_000}"
+
+    def test_the_next_position_belongs_to_the_regime_it_was_opened_in(self) -> None:
+        desk = Desk(self.POLICY)
+        self.rise(desk, 40)
+        desk.enter()
+        (order,) = self.rise(desk, 20, by=-6_000)
+        desk.fill(order)
+        self.rise(desk, 30, by=-2_000)
+        desk.enter()
+        assert self.rise(desk, 20, by=-2_000) == []
+
+    def test_one_that_was_opened_before_the_regime_was_known_is_left_alone(self) -> None:
+        desk = Desk(self.POLICY)
+        desk.enter()
+        assert self.rise(desk, 60) == []
+
+    def test_without_the_policy_nobody_looks_at_it(self) -> None:
+        desk = Desk()
+        self.rise(desk, 40)
+        desk.enter()
+        assert self.rise(desk, 40, by=-4_000) == []
+
+
+class TestOpenRisk:
+    """Equity 10,000; an entry is a tenth of it, and its stop 3 % away: it risks 30."""
+
+    POLICY = replace(POLICY, max_open_risk_ppb=PERCENT // 2)
+    STOPPED = Wish(stop_ppb=3 * PERCENT)
+
+    def test_what_the_stops_leave_open_together_is_limited(self) -> None:
+        desk = Desk(self.POLICY)
+        (first,) = approvals(desk.next_hour(desk.signal(wish=self.STOPPED)))
+        assert "30.00000000 of at most 50.00000000, 30.00000000 of it this entry's" in {
+            check.detail for check in first.checks
+        }
+        desk.fill(first)
+        refused = desk.next_hour(desk.signal(symbol="ETH-USD", wish=self.STOPPED))
+        assert reasons(refused) == [
+            (RefusalReason.OPEN_RISK_LIMIT, "60.00000000 of at most 50.00000000, 30.00000000 of it this entry's")
+        ]
+        nearer = Wish(stop_ppb=2 * PERCENT)
+        assert len(approvals(desk.next_hour(desk.signal(symbol="ETH-USD", wish=nearer)))) == 1
+
+    def test_an_order_in_flight_counts_until_it_is_done(self) -> None:
+        desk = Desk(self.POLICY)
+        (first,) = approvals(desk.next_hour(desk.signal(wish=self.STOPPED)))
+        (refused,) = reasons(desk.next_hour(desk.signal(symbol="ETH-USD", wish=self.STOPPED)))
+        assert refused[0] is RefusalReason.OPEN_RISK_LIMIT
+        desk.expire(first)
+        assert len(approvals(desk.next_hour(desk.signal(symbol="ETH-USD", wish=self.STOPPED)))) == 1
+
+    def test_a_closed_position_risks_nothing_any_more(self) -> None:
+        desk = Desk(self.POLICY)
+        (first,) = approvals(desk.next_hour(desk.signal(wish=self.STOPPED)))
+        desk.fill(first)
+        desk.fill(first, purpose=Purpose.STOP_LOSS)
+        assert len(approvals(desk.next_hour(desk.signal(symbol="ETH-USD", wish=self.STOPPED)))) == 1
+
+    def test_an_entry_without_a_stop_risks_all_of_it(self) -> None:
+        desk = Desk(replace(self.POLICY, max_open_risk_ppb=9 * PERCENT))
+        (refused,) = reasons(desk.next_hour(desk.signal()))
+        assert refused == (
+            RefusalReason.OPEN_RISK_LIMIT,
+            "1000.00000000 of at most 900.00000000, 1000.00000000 of it this entry's",
+        )
+
+
 class TestAnEmergency:
     POLICY = replace(POLICY, max_daily_loss_ppb=2 * PERCENT, emergency_loss_ppb=3 * PERCENT)
 
@@ -506,6 +588,7 @@ EVERYTHING = replace(
     max_daily_loss_ppb=6 * PERCENT,
     emergency_loss_ppb=20 * PERCENT,
     max_exposure_ppb=90 * PERCENT,
+    max_open_risk_ppb=40 * PERCENT,
     max_orders=3,
     order_window_ns=2 * HOUR,
     sizing=Sizing(sizing_method=SizingMethod.KELLY),
@@ -514,6 +597,7 @@ EVERYTHING = replace(
         target_method=TargetMethod.TREND,
         trail_method=TrailMethod.ATR,
         max_bars_held=4,
+        exits_on_regime_change=True,
     ),
     breaker=BreakerRules(losses_to_trip=3, resumes_by_itself=True, trips_on_volatility=0.2, trips_on_anomaly=True),
     cooldown=Cooldown(),

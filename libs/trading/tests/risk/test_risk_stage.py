@@ -356,6 +356,7 @@ REFUSALS: dict[RefusalReason, tuple[Callable[[], list[Event]], str, str]] = {
 OPTIONAL = {
     RefusalReason.DAILY_LOSS_LIMIT,
     RefusalReason.EXPOSURE_LIMIT,
+    RefusalReason.OPEN_RISK_LIMIT,
     RefusalReason.ORDER_RATE_LIMIT,
     RefusalReason.DUPLICATE_ORDER,
     RefusalReason.STOP_REQUIRED,

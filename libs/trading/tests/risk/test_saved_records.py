@@ -39,15 +39,22 @@ def test_it_is_the_bytes_of_the_structured_type(
 
 @pytest.mark.parametrize("layout", [ACCOUNT, SYMBOL])
 def test_what_is_not_used_costs_nothing(layout: np.dtype[np.void]) -> None:
-    record = new_record(layout)
-    assert saved_record(record, layout) == ""
-    assert restored_record("", layout) is not None
+    saved = saved_record(new_record(layout), layout)
+    assert saved.endswith(":")
+    assert restored_record(saved, layout) is not None
 
 
-@pytest.mark.parametrize("wrong", ["!", None, "AAAA" * 20_000])
-def test_what_is_no_record_is_refused(wrong: object) -> None:
+def test_the_bytes_of_another_layout_are_not_read_as_this_one() -> None:
+    older = np.dtype([*((name, ACCOUNT[name]) for name in ACCOUNT.names or ()), ("newer", "i8")])
+    with pytest.raises(N1v1Error, match="got one that another version saved"):
+        restored_record(saved_record(new_record(older), older), ACCOUNT)
+
+
+@pytest.mark.parametrize("wrong", ["", "!", None, "{mark}!", "{mark}" + "AAAA" * 20_000])
+def test_what_is_no_record_is_refused(wrong: str | None) -> None:
+    mark = saved_record(new_record(ACCOUNT), ACCOUNT)
     with pytest.raises(N1v1Error, match="expected a"):
-        restored_record(wrong, ACCOUNT)
+        restored_record(wrong and wrong.format(mark=mark), ACCOUNT)
 
 
 def test_other_numbers_cannot_be_saved() -> None:

@@ -39,6 +39,7 @@ def policy_of(settings: Settings) -> RiskPolicy:
         position_fraction_ppb=to_ppb(limits.position_fraction),
         max_position_ppb=to_ppb(limits.max_position_size),
         max_exposure_ppb=None if limits.max_exposure is None else to_ppb(limits.max_exposure),
+        max_open_risk_ppb=None if limits.max_open_risk is None else to_ppb(limits.max_open_risk),
         max_drawdown_ppb=to_ppb(limits.max_drawdown),
         max_daily_loss_ppb=daily_loss,
         emergency_loss_ppb=min(emergency, to_ppb(1)),
@@ -95,6 +96,7 @@ def _exits(settings: Settings) -> Exits:
         trail_atr_multiplier=float(limits.trailing_atr_multiplier),
         trail_step_ppb=to_ppb(limits.trailing_step_size),
         max_bars_held=limits.max_bars_in_trade if limits.enable_time_exit else 0,
+        exits_on_regime_change=limits.exit_on_regime_change,
         requires_stop=limits.require_stop_loss,
     )
 

@@ -25,6 +25,9 @@ class RiskManagement(Section):
     """Largest position in one symbol, as a fraction of equity."""
     max_exposure: Annotated[Decimal, Field(gt=0, le=100)] | None = None
     """Largest value of all positions and entries together, as a fraction of equity; empty: no such limit."""
+    max_open_risk: Fraction | None = None
+    """What all positions together may lose before their stops end them, as a fraction of equity; one without a stop
+    counts with its whole value; empty: no such limit."""
     max_drawdown: Fraction = Decimal("0.1")
     """From peak to trough, as a fraction of the peak of equity: past it no new exposure is taken."""
     max_daily_drawdown: Fraction = Decimal("0.1")
@@ -114,7 +117,10 @@ class RiskManagement(Section):
     """Close a position after max_bars_in_trade bars. The original's default is true."""
     max_bars_in_trade: int = Field(default=50, ge=1)
     """See enable_time_exit."""
-
+    exit_on_regime_change: bool = False
+    """Close a position when the market is no longer what it was when it was opened: rising or falling (ADX of 14 bars
+    at least 25, by the larger directional movement) or ranging (also `enable_regime_based_exit`). The original's
+    default is true."""
     plugins: Names = ()
     """Risk managers of your own that are asked about every entry, in this order, by their names in the entry-point
     group n1v1.risk_managers."""

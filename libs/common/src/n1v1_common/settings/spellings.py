@@ -62,6 +62,7 @@ SPELLINGS = {
         Spelling(("risk_management", "enable_adaptive_tp"), ("risk_management", "take_profit_method"), _target_method),
         Spelling(("risk_management", "ENABLE_TIME_EXIT"), ("risk_management", "enable_time_exit")),
         Spelling(("risk_management", "MAX_BARS_IN_TRADE"), ("risk_management", "max_bars_in_trade")),
+        Spelling(("risk_management", "enable_regime_based_exit"), ("risk_management", "exit_on_regime_change")),
     )
 }
 

@@ -10,10 +10,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from n1v1.kernels import Record
-from n1v1.risk.account import ENTRY, FLATTEN, PURPOSES, TIME_EXIT, book_fill, release, reserve, symbol_exposure
+from n1v1.risk.account import ENTRY, NO_EXIT, PURPOSES, book_fill, own_exit, release, reserve, symbol_exposure
 from n1v1.risk.breaker import must_flatten, observe_equity
 from n1v1.risk.limits import decide, decide_closing, reduces, validity_ns
-from n1v1.risk.market import observe_bar, time_exit_due
+from n1v1.risk.market import observe_bar
 from n1v1.simulation.accepting import accept
 from n1v1.simulation.book import is_alive
 from n1v1.simulation.matching import cancel, match_bar, open_budget, quiet_range
@@ -158,7 +158,7 @@ def _play(
         if policy.max_exposure_ppb > 0:
             account.exposure = _exposure(run)
         totals.waiting = 0
-        if policy.max_bars_held > 0 or must_flatten(account):
+        if policy.closes_positions or must_flatten(account):
             _decide_closings(run, now_ns)
         if step == signal_step:
             first, next_signal = next_signal, _end_of_step(signals, next_signal, end)
@@ -428,11 +428,9 @@ def _end_of_step(signals: Any, first: int, end: int) -> int:
 def _decide_closings(run: Run, now_ns: int) -> None:
     for s in range(len(run.counts)):
         symbol = run.symbols[s]
-        purpose = FLATTEN
-        if not must_flatten(run.account):
-            if not time_exit_due(run.policy, symbol):
-                continue
-            purpose = TIME_EXIT
+        purpose = own_exit(run.policy, run.account, symbol)
+        if purpose == NO_EXIT:
+            continue
         if decide_closing(symbol, run.grid[s], purpose, run.approved[run.totals.waiting]) == 0:
             _approve(run, s, NONE, now_ns)
 

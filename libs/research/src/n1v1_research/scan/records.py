@@ -14,7 +14,7 @@ from n1v1 import ids
 from n1v1.equity_rows import EquityRow
 from n1v1.events import Action
 from n1v1.ids import OrderId, SignalId
-from n1v1.risk.account import FLATTEN, PURPOSES, TIME_EXIT
+from n1v1.risk.account import PURPOSES
 from n1v1.risk.reasons import REASONS
 from n1v1.risk.stage import OWN_SIGNALS
 from n1v1.run_hash import APPROVED, REFUSED, DecisionRow, FillRow, OrderRow, RunRecords
@@ -64,7 +64,7 @@ def order_ids(history: AccountHistory, market: Market, account: str, instances: 
             leg: Literal["stop", "target"] = "target" if PURPOSES[purpose] is Purpose.TAKE_PROFIT else "stop"
             names.append(ids.leg_order_id(names[entry], leg))
             continue
-        instance = OWN_SIGNALS[purpose] if purpose in (TIME_EXIT, FLATTEN) else instances[signals[signal][2]]
+        instance = OWN_SIGNALS[purpose] if purpose in OWN_SIGNALS else instances[signals[signal][2]]
         names.append(ids.order_id(account, _signal_id(instance, market, symbol, step)))
     return names
 

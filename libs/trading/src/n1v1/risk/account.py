@@ -10,8 +10,8 @@ import numpy as np
 from n1v1.exact import mul_div
 from n1v1.kernels import Record, kernel
 from n1v1.portfolio.positions import POSITION, book_trade
-from n1v1.risk.breaker import BREAKER_FIELDS, forgive, note_trade_result
-from n1v1.risk.market import MARKET
+from n1v1.risk.breaker import BREAKER_FIELDS, forgive, must_flatten, note_trade_result
+from n1v1.risk.market import MARKET, regime_exit_due, time_exit_due
 from n1v1.risk.policy import RING
 from n1v1.risk.protections import LOCK_FIELDS, lock_after_trade
 from n1v1.rounding import notional, share
@@ -23,6 +23,8 @@ ENTRY = PURPOSES.index(Purpose.ENTRY)
 EXIT = PURPOSES.index(Purpose.EXIT)
 TIME_EXIT = PURPOSES.index(Purpose.TIME_EXIT)
 FLATTEN = PURPOSES.index(Purpose.FLATTEN)
+REGIME_EXIT = PURPOSES.index(Purpose.REGIME_EXIT)
+NO_EXIT = -1
 
 ORDER = 1
 PARTED_ENTRY = 2
@@ -35,6 +37,7 @@ ACCOUNT = np.dtype(
         ("reserved_cash", "i8"),
         ("held_count", "i8"),
         ("exposure", "i8"),
+        ("open_risk", "i8"),
         ("losses_in_a_row", "i8"),
         ("win_count", "i8"),
         ("loss_count", "i8"),
@@ -54,7 +57,7 @@ ACCOUNT = np.dtype(
     ]
 )
 """is_known: the account has been opened or marked once. held_count: symbols with a position or an order in flight.
-exposure: value of what is held and ordered, kept only for policies that limit it.
+exposure: value of what is held and ordered, kept only for policies that limit it. open_risk: the sum of `risked`.
 won_ppb, lost_ppb: sums of what trades won and lost, each as a fraction of its entry. order_count, trade_count: so far;
 the last RING of them are kept, number n at n % RING. order_kind: see `kind_of`."""
 
@@ -71,6 +74,8 @@ SYMBOL = np.dtype(
         ("realised_before", "i8"),
         ("fees_before", "i8"),
         ("stop_distance_ticks", "i8"),
+        ("risked", "i8"),
+        ("entered_regime", "i8"),
         *LOCK_FIELDS,
         ("market", MARKET),
     ]
@@ -78,7 +83,8 @@ SYMBOL = np.dtype(
 """index: the symbol's place in the order of symbol names. has_order: one that we decided and that is not done (ORDER,
 or PARTED_ENTRY and PARTED_EXIT when it is carried out in parts); its reserved lots may still be filled. entry_value:
 what the open trade's entries were worth; realised_before, fees_before: the position's when the trade began.
-stop_distance_ticks: the policy's fixed stop on this symbol's grid."""
+stop_distance_ticks: the policy's fixed stop on this symbol's grid. risked: what the open trade loses if it is stopped,
+as it was approved, kept only for policies that limit it. entered_regime: the market's when the trade began."""
 
 
 @kernel
@@ -98,6 +104,8 @@ def take_over(account: Record, symbol: Record, instrument: Record, lots: int, ma
     symbol.position.lots = lots
     symbol.position.cost = notional(instrument, mark_ticks, lots)
     symbol.entry_value = abs(symbol.position.cost)
+    symbol.risked = symbol.entry_value
+    account.open_risk += symbol.risked
     if lots != 0:
         account.held_count += 1
 
@@ -113,6 +121,8 @@ def reserve(account: Record, symbol: Record, decision: Record, ts_ns: int) -> No
     account.reserved_cash += decision.cash
     if decision.purpose == ENTRY:
         account.exposure += decision.value
+        account.open_risk += decision.risked
+        symbol.risked += decision.risked
     account.order_ns[account.order_count % RING] = ts_ns
     account.order_kind[account.order_count % RING] = kind_of(symbol, decision)
     account.order_count += 1
@@ -135,6 +145,13 @@ def release(account: Record, symbol: Record) -> None:
     symbol.reserved_cash = 0
     if symbol.position.lots == 0:
         account.held_count -= 1
+        _forget_risk(account, symbol)
+
+
+@kernel
+def _forget_risk(account: Record, symbol: Record) -> None:
+    account.open_risk -= symbol.risked
+    symbol.risked = 0
 
 
 @kernel
@@ -168,6 +185,8 @@ def book_fill(
         _use_reservation(account, symbol, lots, is_final)
     is_held = symbol.position.lots != 0 or symbol.has_order != 0
     account.held_count += int(is_held) - int(was_held)
+    if not is_held:
+        _forget_risk(account, symbol)
     if held_before != 0 and (symbol.position.lots == 0 or (symbol.position.lots > 0) != (held_before > 0)):
         _end_trade(policy, account, symbol, held_before, purpose, ts_ns)
 
@@ -175,6 +194,7 @@ def book_fill(
 @kernel
 def _begin_trade(symbol: Record) -> None:
     symbol.bars_held = 0
+    symbol.entered_regime = symbol.market.regime
     symbol.entry_value = 0
     symbol.realised_before = symbol.position.realised
     symbol.fees_before = symbol.position.fees
@@ -243,6 +263,16 @@ def symbol_exposure(symbol: Record, instrument: Record) -> int:
     if symbol.has_order and symbol.position.lots == 0:
         return held + notional(instrument, symbol.mark_ticks, symbol.reserved_lots)
     return held
+
+
+@kernel
+def own_exit(policy: Record, account: Record, symbol: Record) -> int:
+    """For which purpose we close the symbol's position ourselves: FLATTEN, TIME_EXIT, REGIME_EXIT, else NO_EXIT."""
+    if must_flatten(account):
+        return FLATTEN
+    if time_exit_due(policy, symbol):
+        return TIME_EXIT
+    return REGIME_EXIT if regime_exit_due(policy, symbol) else NO_EXIT
 
 
 @kernel

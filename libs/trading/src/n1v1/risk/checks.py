@@ -154,6 +154,12 @@ def _position_limit(shown: Shown) -> str:
     return f"{cash(shown.decision.value)} of at most {cash(shown.decision.value_limit)}"
 
 
+def _open_risk(shown: Shown) -> str:
+    cash, decision = shown.instrument.cash, shown.decision
+    risk = cash(decision.open_risk + decision.risked)
+    return f"{risk} of at most {cash(decision.open_risk_limit)}, {cash(decision.risked)} of it this entry's"
+
+
 def _cash(shown: Shown) -> str:
     cash = shown.instrument.cash
     return f"needs {cash(shown.decision.cash)}, free {cash(shown.decision.free_cash)}"
@@ -180,6 +186,7 @@ CHECKS: dict[int, tuple[str, Callable[[Shown], str]]] = {
     limits.EXPOSURE: ("exposure", _exposure),
     limits.SIZE: ("size", _size),
     limits.POSITION_LIMIT: ("position limit", _position_limit),
+    limits.OPEN_RISK: ("open risk", _open_risk),
     limits.CASH: ("cash", _cash),
     limits.CLOSING_SIZE: ("size", _closing_size),
 }
@@ -207,4 +214,6 @@ def _is_used(number: int, shown: Shown) -> bool:
             return _stop(shown) != "none"
         case limits.EXPOSURE:
             return policy.max_exposure_ppb is not None
+        case limits.OPEN_RISK:
+            return policy.max_open_risk_ppb is not None
     return True

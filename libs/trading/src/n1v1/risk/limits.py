@@ -79,6 +79,9 @@ DECISION = np.dtype(
             "value_limit",
             "exposure",
             "exposure_limit",
+            "risked",
+            "open_risk",
+            "open_risk_limit",
             "free_cash",
         )
     ]
@@ -91,8 +94,9 @@ DIRECTION, PRICE, IN_FLIGHT, BREAKER, LOCK, ANOMALY, KILL_SWITCH, DAILY_LOSS, DR
 ORDER_RATE, POSITIONS, STOP, EXPOSURE, SIZE, POSITION_LIMIT, CASH = range(10, 17)
 CLOSING_SIZE = 17
 SAME_ORDERS = 18
-"""The checks of an entry, and what an exit has instead of those after IN_FLIGHT. SAME_ORDERS comes after
-ORDER_RATE."""
+OPEN_RISK = 19
+"""The checks of an entry, in the order of checks.CHECKS; CLOSING_SIZE is what an exit has instead of those after
+IN_FLIGHT."""
 
 _SHORT_DISABLED = code_of(RefusalReason.SHORT_DISABLED)
 _NOTHING_TO_CLOSE = code_of(RefusalReason.NOTHING_TO_CLOSE)
@@ -115,6 +119,7 @@ _NO_EDGE_REASON = code_of(RefusalReason.NO_EDGE)
 _BELOW_MIN_NOTIONAL = code_of(RefusalReason.BELOW_MIN_NOTIONAL)
 _POSITION_LIMIT = code_of(RefusalReason.POSITION_LIMIT)
 _EXPOSURE_LIMIT = code_of(RefusalReason.EXPOSURE_LIMIT)
+_OPEN_RISK_LIMIT = code_of(RefusalReason.OPEN_RISK_LIMIT)
 _INSUFFICIENT_CASH = code_of(RefusalReason.INSUFFICIENT_CASH)
 _PPB = PPB
 
@@ -186,6 +191,7 @@ def _clear(decision: Record) -> None:
     decision.target_ticks = 0
     decision.trail_ppb = 0
     decision.trail_step_ppb = 0
+    decision.risked = 0
     decision.wished_ppb = 0
     decision.fraction_ppb = 0
     decision.scale_ppb = _PPB
@@ -238,9 +244,7 @@ def _entry(
     if reason == 0:
         reason = _size(policy, account, symbol, instrument, wish, decision)
     if reason == 0:
-        reason = exceeds_position_limit(policy, account, decision)
-    if reason == 0:
-        reason = _cash(account, decision)
+        reason = _limits_of_size(policy, account, instrument, decision)
     return reason
 
 
@@ -486,11 +490,32 @@ def _note_fraction(account: Record, value: int, decision: Record) -> None:
 
 
 @kernel
+def _limits_of_size(policy: Record, account: Record, instrument: Record, decision: Record) -> int:
+    reason = exceeds_position_limit(policy, account, decision)
+    if reason == 0 and policy.max_open_risk_ppb > 0:
+        reason = _open_risk(policy, account, instrument, decision)
+    if reason == 0:
+        reason = _cash(account, decision)
+    return int(reason)
+
+
+@kernel
 def exceeds_position_limit(policy: Record, account: Record, decision: Record) -> int:
     """Whatever sized the order: its value is within max_position_ppb of equity."""
     decision.check = POSITION_LIMIT
     decision.value_limit = share(account.equity, policy.max_position_ppb)
     return _POSITION_LIMIT if decision.value > decision.value_limit else 0
+
+
+@kernel
+def _open_risk(policy: Record, account: Record, instrument: Record, decision: Record) -> int:
+    """Whether all positions together may still lose what this one would. Without a stop it may lose its whole value."""
+    decision.check = OPEN_RISK
+    distance = _risked_distance(decision)
+    decision.risked = notional(instrument, distance, decision.lots) if distance > 0 else decision.value
+    decision.open_risk = account.open_risk
+    decision.open_risk_limit = share(account.equity, policy.max_open_risk_ppb)
+    return _OPEN_RISK_LIMIT if decision.open_risk + decision.risked > decision.open_risk_limit else 0
 
 
 @kernel

@@ -13,6 +13,10 @@ from n1v1.risk.breaker import CAUSE_ANOMALY, CAUSE_VOLATILITY, note_cause
 
 ATR_PERIOD = 14
 ADX_PERIOD = 14
+REGIME_ADX = 25.0
+"""From here on a market has a trend; its direction is that of the larger directional movement (Wilder)."""
+RANGING, RISING, FALLING = 1, 2, 3
+"""Regimes. 0: not known yet."""
 VOLATILITY_PERIOD = 20
 """Bars whose returns' standard deviation may trip the breaker."""
 
@@ -25,11 +29,12 @@ MARKET = np.dtype(
         ("atr_state", ATR),
         ("adx_state", ADX),
         ("return_state", STANDARD_DEVIATION),
+        ("regime", "i8"),
         ("anomaly", ANOMALIES),
     ]
 )
-"""atr_ticks, adx (0 to 100), volatility (standard deviation of a bar's return, a fraction): 0 until there are enough
-bars, and where the policy does not look at them."""
+"""atr_ticks, adx (0 to 100), volatility (standard deviation of a bar's return, a fraction), regime: 0 until there are
+enough bars, and where the policy does not look at them."""
 
 
 @kernel
@@ -44,14 +49,25 @@ def observe_bar(
         measured = atr(market.atr_state, float(high), float(low), float(close), _atr_period(policy))
         market.atr_ticks = measured if measured == measured else 0.0
     if policy.watches_trend:
-        strength, _, _ = adx(market.adx_state, float(high), float(low), float(close), ADX_PERIOD)
+        strength, up, down = adx(market.adx_state, float(high), float(low), float(close), ADX_PERIOD)
         market.adx = strength if strength == strength else 0.0
+        market.regime = _regime(strength, up, down)
     if policy.watches_volatility:
         _observe_volatility(policy, account, market, float(close))
     if policy.watches_anomalies:
         severity = observe_anomalies(policy, market.anomaly, float(opened), float(close), float(volume))
         if severity == CRITICAL and policy.trips_on_anomaly:
             note_cause(account, CAUSE_ANOMALY)
+
+
+@kernel
+def _regime(strength: float, up: float, down: float) -> int:
+    """Of an ADX and its two directional movements; NaN is not known."""
+    if strength != strength:
+        return 0
+    if strength < REGIME_ADX:
+        return RANGING
+    return RISING if up > down else FALLING
 
 
 @kernel
@@ -84,9 +100,24 @@ def take_severity(policy: Record, account: Record, symbol: Record, severity: int
 @kernel
 def time_exit_due(policy: Record, symbol: Record) -> bool:
     """Whether the position has been held for as many bars as the policy allows, and nothing is being done about it."""
+    return bool(policy.max_bars_held > 0 and is_at_rest(symbol) and symbol.bars_held >= policy.max_bars_held)
+
+
+@kernel
+def regime_exit_due(policy: Record, symbol: Record) -> bool:
+    """Whether the market has another regime than when the position was opened, and nothing is being done about it.
+
+    A position that was opened before its regime was known keeps.
+    """
     return bool(
-        policy.max_bars_held > 0
-        and symbol.position.lots != 0
-        and symbol.has_order == 0
-        and symbol.bars_held >= policy.max_bars_held
+        policy.exits_on_regime_change
+        and is_at_rest(symbol)
+        and symbol.entered_regime != 0
+        and symbol.market.regime != symbol.entered_regime
     )
+
+
+@kernel
+def is_at_rest(symbol: Record) -> bool:
+    """Whether something is held and no order of ours is about to change that."""
+    return bool(symbol.position.lots != 0 and symbol.has_order == 0)

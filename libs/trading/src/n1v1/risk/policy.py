@@ -109,7 +109,7 @@ class Exits:
 
     stop_distance: in quote currency. reward, target_base: multiples of the distance of the stop.
     trail_step_ppb: the smallest move of a trailing stop. max_bars_held: 0 for as long as it takes.
-    requires_stop: an entry without a stop is refused.
+    exits_on_regime_change: see n1v1.risk.market. requires_stop: an entry without a stop is refused.
     """
 
     stop_method: StopMethod = StopMethod.NONE
@@ -124,6 +124,7 @@ class Exits:
     trail_atr_multiplier: float = 1.5
     trail_step_ppb: int = 5_000_000
     max_bars_held: int = 0
+    exits_on_regime_change: bool = False
     requires_stop: bool = False
 
     def __post_init__(self) -> None:
@@ -295,6 +296,8 @@ class RiskPolicy:
     valid_for_ns: how long a decision may be executed, in market time.
     limit_valid_for_ns: the same for an entry at a limit; 0: no longer than others.
     max_exposure_ppb: largest value of all positions as a share of equity; None: no such limit.
+    max_open_risk_ppb: what all positions may lose together before they are stopped, as a share of equity, as it was
+    when they were approved; None: no such limit.
     max_daily_loss_ppb: loss since the start of the UTC day at which entries end for the day; None: no such limit.
     emergency_loss_ppb: daily loss at which everything is closed and a person is needed; None: never.
     max_orders, order_window_ns: orders approved within a time, entries only are held back; 0 no limit.
@@ -310,6 +313,7 @@ class RiskPolicy:
     valid_for_ns: int
     limit_valid_for_ns: int = 0
     max_exposure_ppb: int | None = None
+    max_open_risk_ppb: int | None = None
     max_daily_loss_ppb: int | None = None
     emergency_loss_ppb: int | None = None
     max_orders: int = 0
@@ -327,7 +331,7 @@ class RiskPolicy:
 
     def __post_init__(self) -> None:
         _check_fractions(self, "position_fraction_ppb", "max_position_ppb", "max_drawdown_ppb")
-        for name in ("breaker_drawdown_ppb", "max_daily_loss_ppb", "emergency_loss_ppb"):
+        for name in ("breaker_drawdown_ppb", "max_open_risk_ppb", "max_daily_loss_ppb", "emergency_loss_ppb"):
             _check_optional_fraction(self, name)
         if self.max_exposure_ppb is not None and self.max_exposure_ppb <= 0:
             raise InvalidValue(f"max_exposure_ppb: expected more than 0, or None; got {self.max_exposure_ppb / PPB}")
@@ -361,15 +365,27 @@ class RiskPolicy:
         """What has to be looked at on every bar, so that a policy pays only for what it uses."""
         needs = {
             "watches_range": self._needs_atr(),
-            "watches_trend": self.exits.target_method is TargetMethod.TREND or self.adaptive.is_adaptive,
+            "watches_trend": self._needs_adx(),
             "watches_anomalies": self.anomalies.is_on,
             "watches_volatility": self.breaker.trips_on_volatility > 0,
             "protects": self.protects,
         }
         return needs | {
             "watches_days": self.adaptive.is_adaptive or bool(self.max_daily_loss_ppb or self.emergency_loss_ppb),
-            "watches_bars": any(needs[name] for name in needs if name != "protects") or self.exits.max_bars_held > 0,
+            "watches_bars": any(needs[name] for name in needs if name != "protects") or self._closes_positions(),
+            "closes_positions": self._closes_positions(),
         }
+
+    def _closes_positions(self) -> bool:
+        """Whether a bar may end a position that neither its strategy nor its stops have ended."""
+        return self.exits.max_bars_held > 0 or self.exits.exits_on_regime_change
+
+    def _needs_adx(self) -> bool:
+        return (
+            self.exits.target_method is TargetMethod.TREND
+            or self.exits.exits_on_regime_change
+            or self.adaptive.is_adaptive
+        )
 
     def _needs_atr(self) -> bool:
         return (
@@ -401,6 +417,7 @@ WATCHED = (
     "protects",
     "watches_days",
     "watches_bars",
+    "closes_positions",
 )
 
 

@@ -42,6 +42,7 @@ class RefusalReason(StrEnum):
     HALTED = "HALTED"
     STALE_MARKET_DATA = "STALE_MARKET_DATA"
     DUPLICATE_ORDER = "DUPLICATE_ORDER"
+    OPEN_RISK_LIMIT = "OPEN_RISK_LIMIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ MEANINGS: Mapping[RefusalReason, Meaning] = {
     ),
     RefusalReason.EXPOSURE_LIMIT: Meaning(
         "The positions together would be worth more than `risk_management.max_exposure` of equity.",
+        "It ends when a position is closed.",
+    ),
+    RefusalReason.OPEN_RISK_LIMIT: Meaning(
+        "If every stop were hit, the positions together would lose more than `risk_management.max_open_risk` of equity."
+        " A position without a stop counts with its whole value.",
         "It ends when a position is closed.",
     ),
     RefusalReason.ORDER_RATE_LIMIT: Meaning(

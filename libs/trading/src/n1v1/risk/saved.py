@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+import zlib
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -16,7 +17,7 @@ from n1v1.kernels import Record, load_record, new_record
 
 
 def saved_record(record: Record, layout: np.dtype[Any]) -> str:
-    """The record's bytes without the zeros at their end: rings that are not used cost nothing."""
+    """The layout's mark and the record's bytes without the zeros at their end: rings that are not used cost nothing."""
     pieces = []
     for form, get, count in _pieces(layout):
         values = get(record)
@@ -26,22 +27,33 @@ def saved_record(record: Record, layout: np.dtype[Any]) -> str:
             pieces.append(form.pack(*values) if count > 1 else form.pack(values))
     while pieces and pieces[-1] == bytes(len(pieces[-1])):  # far quicker than stripping a window of zeros
         pieces.pop()
-    return base64.b64encode(b"".join(pieces).rstrip(b"\0")).decode()
+    return f"{_mark_of(layout)}:{base64.b64encode(b''.join(pieces).rstrip(bytes(1))).decode()}"
 
 
 def restored_record(saved: object, layout: np.dtype[Any]) -> Record:
     """Raises N1v1Error when that is no record of the layout."""
+    mark, _, text = saved.partition(":") if isinstance(saved, str) else ("", "", "")
+    if not text and not mark:
+        raise N1v1Error(f"expected a saved record, got {saved!r}")
+    if mark != _mark_of(layout):
+        raise N1v1Error(
+            f"expected a record of the layout {_mark_of(layout)}, got one that another version saved: {mark}"
+        )
     try:
-        raw = base64.b64decode(saved, validate=True) if isinstance(saved, str) else None
+        raw = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise N1v1Error(f"expected a saved record, got {saved!r}") from error
-    if raw is None:
-        raise N1v1Error(f"expected a saved record, got {saved!r}")
     if len(raw) > layout.itemsize:
         raise N1v1Error(f"expected a record of at most {layout.itemsize} bytes, got {len(raw)}")
     record = new_record(layout)
     load_record(record, np.frombuffer(raw.ljust(layout.itemsize, b"\0"), layout).reshape(()))
     return record
+
+
+@cache
+def _mark_of(layout: np.dtype[Any]) -> str:
+    """Changes with every name, order and type in the layout: bytes say nothing about what they were."""
+    return f"{zlib.crc32(repr(layout.descr).encode()):08x}"
 
 
 @cache

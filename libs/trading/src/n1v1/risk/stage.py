@@ -65,7 +65,7 @@ ACTIONS = {Action.BUY: limits.BUY, Action.SELL: limits.SELL, Action.CLOSE: limit
 
 NO_OBJECTIONS = Judgement()
 
-OWN_SIGNALS = {accounts.TIME_EXIT: "time_exit", accounts.FLATTEN: "flatten"}
+OWN_SIGNALS = {accounts.TIME_EXIT: "time_exit", accounts.FLATTEN: "flatten", accounts.REGIME_EXIT: "regime_exit"}
 """What stands for the instance in the signal id of an order that no strategy asked for."""
 
 
@@ -162,7 +162,7 @@ class Risk:
             self._limits.watches_days = 1
         self._watch = AnomalyWatch(detectors or {})
         self._needs_bars = bool(self._limits.watches_bars) or self._watch.is_on
-        self._acts_on_any_bar = bool(self._limits.max_bars_held or self._limits.max_exposure_ppb)
+        self._acts_on_any_bar = bool(self._limits.closes_positions or self._limits.max_exposure_ppb)
         self._may_be_quiet = False
         """Whether the next bar time can be nothing to the account but another equity."""
         self._orders: dict[OrderId, str] = {}
@@ -592,19 +592,18 @@ class Risk:
 
     def _closings(self, moment: EquityMarked | Moment) -> list[Event]:
         """Positions that we close ourselves: in an emergency all, those of a scope that was flattened, and those that
-        were held for long enough.
+        were held for long enough or whose market has changed.
 
         What cannot be ordered now, such as less than the venue accepts, is looked at again at the next bar time.
         """
-        if not self._limits.max_bars_held and not breaker.must_flatten(self._state) and not self._halts.closes:
+        if not self._limits.closes_positions and not breaker.must_flatten(self._state) and not self._halts.closes:
             return []
         orders: list[Event] = []
         for symbol, record in self._symbols.items():
-            if breaker.must_flatten(self._state) or self._is_to_be_flattened(symbol):
+            purpose = accounts.own_exit(self._limits, self._state, record)
+            if self._is_to_be_flattened(symbol):
                 purpose = accounts.FLATTEN
-            elif market.time_exit_due(self._limits, record):
-                purpose = accounts.TIME_EXIT
-            else:
+            if purpose == accounts.NO_EXIT:
                 continue
             if self._decide_closing(symbol, record, purpose):
                 self._flattened_ns[symbol] = moment.ts_ns

@@ -96,6 +96,7 @@ class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.Value
     PURPOSE_TRAILING_STOP: _Purpose.ValueType  # 5
     PURPOSE_TIME_EXIT: _Purpose.ValueType  # 6
     PURPOSE_FLATTEN: _Purpose.ValueType  # 7
+    PURPOSE_REGIME_EXIT: _Purpose.ValueType  # 8
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """What an order is for. Everything but an entry only makes a position smaller."""
@@ -108,6 +109,7 @@ PURPOSE_TAKE_PROFIT: Purpose.ValueType  # 4
 PURPOSE_TRAILING_STOP: Purpose.ValueType  # 5
 PURPOSE_TIME_EXIT: Purpose.ValueType  # 6
 PURPOSE_FLATTEN: Purpose.ValueType  # 7
+PURPOSE_REGIME_EXIT: Purpose.ValueType  # 8
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 class _Method:

@@ -55,6 +55,7 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_HALTED: _RefusalReason.ValueType  # 26
     REFUSAL_REASON_STALE_MARKET_DATA: _RefusalReason.ValueType  # 27
     REFUSAL_REASON_DUPLICATE_ORDER: _RefusalReason.ValueType  # 28
+    REFUSAL_REASON_OPEN_RISK_LIMIT: _RefusalReason.ValueType  # 29
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper): ...
 
@@ -87,6 +88,7 @@ REFUSAL_REASON_ORDER_IMPOSSIBLE: RefusalReason.ValueType  # 25
 REFUSAL_REASON_HALTED: RefusalReason.ValueType  # 26
 REFUSAL_REASON_STALE_MARKET_DATA: RefusalReason.ValueType  # 27
 REFUSAL_REASON_DUPLICATE_ORDER: RefusalReason.ValueType  # 28
+REFUSAL_REASON_OPEN_RISK_LIMIT: RefusalReason.ValueType  # 29
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 @_typing.final
