@@ -17,7 +17,7 @@ from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.bar_series import BARS_KEPT, BarSeries
 from n1v1_exchange_simulator.intervals import INTERVALS, span_of
-from n1v1_exchange_simulator.market_events import PublicTrade
+from n1v1_exchange_simulator.market_events import PublicTrade, TradedBar
 from n1v1_exchange_simulator.replay.recordings import find_recording
 from n1v1_exchange_simulator.replay.source import Quality
 from n1v1_exchange_simulator.replay.trades import TradeRecording
@@ -36,10 +36,29 @@ def numbers(bar: BarClosed | None) -> tuple[int, ...]:
     return bar.open_ns // SECOND, bar.open, bar.high, bar.low, bar.close, bar.volume
 
 
+def traded(ts_ns: int, ticks: int, lots: int, *, number: int = 1, is_buyer_maker: bool = False) -> PublicTrade:
+    return PublicTrade(ts_ns=ts_ns, symbol="A-B", number=number, ticks=ticks, lots=lots, is_buyer_maker=is_buyer_maker)
+
+
+def test_a_bar_knows_its_trades_and_what_takers_bought() -> None:
+    series = BarSeries("A-B", None)
+    series.trade(traded(10 * SECOND, 100, 5, number=7))
+    series.trade(traded(30 * SECOND, 90, 2, number=8, is_buyer_maker=True))
+    series.trade(traded(3_000 * SECOND, 110, 1, number=9))
+    for bar in (series.closed("1m")[0], series.open_bar("1h", 3_001 * SECOND)):
+        assert isinstance(bar, TradedBar)
+        hour = bar.timeframe == "1h"
+        assert (bar.first_trade, bar.last_trade, bar.trades) == ((7, 9, 3) if hour else (7, 8, 2))
+        assert (bar.value, bar.taker_lots, bar.taker_value) == ((790, 6, 610) if hour else (680, 5, 500))
+    quiet = series.closed("1m")[1]
+    assert isinstance(quiet, TradedBar)
+    assert (quiet.first_trade, quiet.trades, quiet.value) == (None, 0, 0)
+
+
 def test_a_bar_closes_when_time_reaches_its_end_and_not_before() -> None:
     series = BarSeries("A-B", None)
-    assert series.trade(10 * SECOND, 100, 5) == []
-    assert series.trade(59 * SECOND, 90, 5) != []  # the second of the first trade
+    assert series.trade(traded(10 * SECOND, 100, 5)) == []
+    assert series.trade(traded(59 * SECOND, 90, 5)) != []  # the second of the first trade
     assert list(series.closed("1m")) == []
     closed = series.advance(60 * SECOND)
     assert [bar.timeframe for bar in closed] == ["1s", "1m"]
@@ -48,16 +67,16 @@ def test_a_bar_closes_when_time_reaches_its_end_and_not_before() -> None:
 
 def test_a_trade_at_the_end_of_a_bar_belongs_to_the_next_one() -> None:
     series = BarSeries("A-B", None)
-    series.trade(59 * SECOND, 100, 5)
-    series.trade(60 * SECOND, 200, 7)
+    series.trade(traded(59 * SECOND, 100, 5))
+    series.trade(traded(60 * SECOND, 200, 7))
     assert [numbers(bar) for bar in series.closed("1m")] == [(0, 100, 100, 100, 100, 5)]
     assert numbers(series.open_bar("1m", 60 * SECOND)) == (60, 200, 200, 200, 200, 7)
 
 
 def test_a_minute_without_a_trade_is_flat_at_the_last_close() -> None:
     series = BarSeries("A-B", None)
-    series.trade(0, 100, 5)
-    series.trade(3 * MINUTE, 120, 5)
+    series.trade(traded(0, 100, 5))
+    series.trade(traded(3 * MINUTE, 120, 5))
     assert [numbers(bar)[1:] for bar in series.closed("1m")] == [
         (100,) * 4 + (5,),
         (100,) * 4 + (0,),
@@ -67,7 +86,7 @@ def test_a_minute_without_a_trade_is_flat_at_the_last_close() -> None:
 
 def test_after_a_long_silence_only_as_many_flat_bars_are_made_as_are_kept() -> None:
     series = BarSeries("A-B", None)
-    series.trade(0, 100, 5)
+    series.trade(traded(0, 100, 5))
     series.advance(10 * BARS_KEPT * MINUTE)
     minutes = series.closed("1m")
     assert len(minutes) == BARS_KEPT
@@ -90,9 +109,9 @@ def test_hours_are_made_of_recorded_minutes_but_not_the_other_way_round() -> Non
 
 def test_a_recorded_bar_completes_the_longer_one_that_ends_with_it() -> None:
     series, template = BarSeries("A-B", "30m"), BarSeries("A-B", None)
-    template.trade(0, 100, 5)
+    template.trade(traded(0, 100, 5))
     first = next(bar for bar in template.advance(30 * MINUTE) if bar.timeframe == "30m")
-    template.trade(30 * MINUTE, 130, 2)
+    template.trade(traded(30 * MINUTE, 130, 2))
     second = next(bar for bar in template.advance(60 * MINUTE) if bar.timeframe == "30m")
     assert series.record(first) == [first]
     assert [bar.timeframe for bar in series.record(second)] == ["30m", "1h"]
@@ -119,7 +138,7 @@ def test_a_closed_or_open_bar_is_what_its_trades_say(
     now_ns = max(trades[-1][0], until_s) * SECOND
     series = BarSeries("A-B", None)
     for (second, ticks, lots), (following, _, _) in pairwise([*trades, (now_ns // SECOND, 0, 0)]):
-        series.trade(second * SECOND, ticks, lots)
+        series.trade(traded(second * SECOND, ticks, lots))
         series.advance(min(second + pause_s, following) * SECOND)
     series.advance(now_ns)
     assert all(later.open_ns == earlier.ts_ns for earlier, later in pairwise(series.closed(interval)))
@@ -162,11 +181,7 @@ def test_recorded_trades_make_the_bars_that_the_venue_published(interval: str) -
     for step in recording.steps():
         for trade in step:
             assert isinstance(trade, PublicTrade)
-            made |= {
-                bar.open_ns: bar
-                for bar in series.trade(trade.ts_ns, trade.ticks, trade.lots)
-                if bar.timeframe == interval
-            }
+            made |= {bar.open_ns: bar for bar in series.trade(trade) if bar.timeframe == interval}
     published = pq.read_table(SHARED / "candles" / "binance" / f"XRP-ETH-{interval}-201910.parquet").to_pylist()
     whole = [row for row in published if row["timestamp"] * 1_000_000 in made]
     assert len(whole) >= len(published) - 1

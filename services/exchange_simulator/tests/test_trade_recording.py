@@ -28,7 +28,6 @@ def written(path: Path, *rows: Row, **instead: Any) -> Path:
 def trades_in(folder: Path, *symbols: str) -> list[PublicTrade]:
     recording = TradeRecording(find_recording(folder, Quality.TRADES, symbols), timeframe="1m")
     found = [event for step in recording.steps() for event in step]
-    assert len(found) == recording.total_steps
     return [event for event in found if isinstance(event, PublicTrade)]
 
 
@@ -44,6 +43,19 @@ def test_symbols_are_merged_by_time(tmp_path: Path) -> None:
     ]
     assert [trade.is_buyer_maker for trade in found] == [False, True, False, True]
     assert [(trade.ticks, trade.lots) for trade in found] == [(105, 2), (25, 100), (50, 50), (100, 1)]
+
+
+def test_trades_of_one_moment_price_and_side_are_one_takers_and_happen_at_once(tmp_path: Path) -> None:
+    written(
+        tmp_path / "A-X.parquet",
+        (1, "1", "buy", 10.0, 1.0),
+        (1, "2", "buy", 10.0, 2.0),
+        (1, "3", "buy", 11.0, 3.0),
+        (1, "4", "sell", 11.0, 4.0),
+        (2, "5", "sell", 11.0, 5.0),
+    )
+    recording = TradeRecording(find_recording(tmp_path, Quality.TRADES, ["A-X"]), timeframe="1m")
+    assert [len(step) for step in recording.steps()] == [2, 1, 1, 1]
 
 
 def test_without_a_side_whoever_traded_lower_has_sold_and_without_an_id_trades_are_counted(tmp_path: Path) -> None:

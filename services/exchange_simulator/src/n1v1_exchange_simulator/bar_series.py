@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from n1v1.errors import InvalidValue
 from n1v1.events import BarClosed
 from n1v1.ids import bar_id, correlation_id
 from n1v1_exchange_simulator.intervals import INTERVALS, checked_interval, is_made_of, span_of
+from n1v1_exchange_simulator.market_events import PublicTrade, TradedBar
 
 BARS_KEPT = 1_000
 """Of each length: Binance's largest page of klines."""
@@ -28,19 +30,33 @@ _FED_BY = {
 
 @dataclass(slots=True)
 class Piece:
-    """A stretch of market inside one bar: a trade, a finer bar, or several of them."""
+    """A stretch of market inside one bar: a trade, a finer bar, or several of them. The rest is as in `TradedBar`."""
 
     open: int
     high: int
     low: int
     close: int
     volume: int
+    trades: int = 0
+    first_trade: int | None = None
+    last_trade: int | None = None
+    value: int = 0
+    taker_lots: int = 0
+    taker_value: int = 0
 
     def add(self, later: Piece) -> None:
         self.high = max(self.high, later.high)
         self.low = min(self.low, later.low)
         self.close = later.close
         self.volume += later.volume
+        if later.trades:
+            if self.first_trade is None:
+                self.first_trade = later.first_trade
+            self.last_trade = later.last_trade
+            self.trades += later.trades
+            self.value += later.value
+            self.taker_lots += later.taker_lots
+            self.taker_value += later.taker_value
 
 
 class _Series:
@@ -61,7 +77,7 @@ class _Series:
         if not self.open_ns <= ts_ns < self.close_ns:
             self.open_ns, self.close_ns = span_of(self.interval, ts_ns)
         if self.piece is None:
-            self.piece = Piece(piece.open, piece.high, piece.low, piece.close, piece.volume)
+            self.piece = copy(piece)
         else:
             self.piece.add(piece)
 
@@ -76,8 +92,8 @@ class _Series:
         if fills and self.closed and self.piece is None and self.close_ns <= now_ns:
             yield from self._flat_until(now_ns)
 
-    def bar(self, open_ns: int, close_ns: int, piece: Piece) -> BarClosed:
-        return BarClosed(
+    def bar(self, open_ns: int, close_ns: int, piece: Piece) -> TradedBar:
+        return TradedBar(
             id=bar_id(self._symbol, self.interval, close_ns),
             ts_ns=close_ns,
             correlation_id=correlation_id(self._symbol, close_ns),
@@ -89,6 +105,12 @@ class _Series:
             low=piece.low,
             close=piece.close,
             volume=piece.volume,
+            trades=piece.trades,
+            first_trade=piece.first_trade,
+            last_trade=piece.last_trade,
+            value=piece.value,
+            taker_lots=piece.taker_lots,
+            taker_value=piece.taker_value,
         )
 
     def _close(self, open_ns: int, close_ns: int, piece: Piece) -> BarClosed:
@@ -140,7 +162,7 @@ class BarSeries:
             if each.piece is not None and each.open_ns >= open_ns:
                 later = each.piece
                 if found is None:
-                    found = Piece(later.open, later.high, later.low, later.close, later.volume)
+                    found = copy(later)
                 else:
                     found.add(later)
         if found is None and series.closed:
@@ -148,10 +170,13 @@ class BarSeries:
             found = Piece(last, last, last, last, 0)
         return None if found is None else series.bar(open_ns, close_ns, found)
 
-    def trade(self, ts_ns: int, ticks: int, lots: int, *, fills: bool = True) -> list[BarClosed]:
+    def trade(self, trade: PublicTrade, *, fills: bool = True) -> list[BarClosed]:
         """Bars that closed before it, and then the trade."""
-        closed = self.advance(ts_ns, fills=fills)
-        self._series["1s"].add(ts_ns, Piece(ticks, ticks, ticks, ticks, lots))
+        ticks, lots, number = trade.ticks, trade.lots, trade.number
+        closed = self.advance(trade.ts_ns, fills=fills)
+        bought = 0 if trade.is_buyer_maker else lots
+        piece = Piece(ticks, ticks, ticks, ticks, lots, 1, number, number, ticks * lots, bought, ticks * bought)
+        self._series["1s"].add(trade.ts_ns, piece)
         self._next_close_ns = self._series["1s"].close_ns
         return closed
 
@@ -176,7 +201,7 @@ class BarSeries:
         for series in self._series.values():
             if series.interval != bar.timeframe:
                 closed += series.close_until(bar.open_ns, fills=False)
-                series.add(bar.open_ns, Piece(bar.open, bar.high, bar.low, bar.close, bar.volume))
+                series.add(bar.open_ns, _piece_of(bar))
                 closed += series.close_until(bar.ts_ns, fills=False)
         return closed
 
@@ -186,7 +211,7 @@ class BarSeries:
             if bar.volume:
                 for series in self._series.values():
                     if series.fed_by == finer.interval:
-                        series.add(bar.open_ns, Piece(bar.open, bar.high, bar.low, bar.close, bar.volume))
+                        series.add(bar.open_ns, _piece_of(bar))
 
     def _down_from(self, series: _Series) -> list[_Series]:
         """The series, and those that feed it, coarse to fine: what came earlier is in the coarser one."""
@@ -194,3 +219,12 @@ class BarSeries:
         while (finer := chain[-1].fed_by) is not None and finer in self._series and self._recorded is None:
             chain.append(self._series[finer])
         return chain
+
+
+def _piece_of(bar: BarClosed) -> Piece:
+    piece = Piece(bar.open, bar.high, bar.low, bar.close, bar.volume)
+    if isinstance(bar, TradedBar):
+        piece.trades, piece.value = bar.trades, bar.value
+        piece.first_trade, piece.last_trade = bar.first_trade, bar.last_trade
+        piece.taker_lots, piece.taker_value = bar.taker_lots, bar.taker_value
+    return piece

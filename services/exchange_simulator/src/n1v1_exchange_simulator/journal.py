@@ -19,7 +19,7 @@ Record = dict[str, Any]
 """One journalled command; what stands in it is up to exchange.py. JSON, hence Any."""
 
 FILE_NAME = "commands.jsonl"
-_FORMAT = 2
+_FORMAT = 3
 CLOSED = -1
 """No file has this descriptor; using it is an error."""
 

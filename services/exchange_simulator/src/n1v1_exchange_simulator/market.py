@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from n1v1.errors import UnknownName, nearest
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.bar_series import BarSeries
-from n1v1_exchange_simulator.market_events import DepthSnapshot, MarketEvent, PublicTrade
+from n1v1_exchange_simulator.market_events import AggregateTrade, DepthSnapshot, MarketEvent, PublicTrade, same_taker
 
 TRADES_KEPT = 1_000
 """Of each symbol: Binance's largest page."""
@@ -31,6 +31,9 @@ class MarketMemory:
     ) -> None:
         self._series = {symbol: BarSeries(symbol, recorded) for symbol in symbols}
         self._trades: dict[str, deque[PublicTrade]] = {symbol: deque(maxlen=TRADES_KEPT) for symbol in self._series}
+        self._aggregates: dict[str, deque[AggregateTrade]] = {
+            symbol: deque(maxlen=TRADES_KEPT) for symbol in self._series
+        }
         self._last: dict[str, int] = {}
         self._book = book
         self._has_trades = recorded is None
@@ -44,6 +47,10 @@ class MarketMemory:
     def recent_trades(self, symbol: str) -> Sequence[PublicTrade]:
         self._of(symbol)
         return tuple(self._trades[symbol])
+
+    def recent_aggregates(self, symbol: str) -> Sequence[AggregateTrade]:
+        self._of(symbol)
+        return tuple(self._aggregates[symbol])
 
     def bars(self, symbol: str, timeframe: str) -> Sequence[BarClosed]:
         return self._of(symbol).closed(timeframe)
@@ -61,10 +68,13 @@ class MarketMemory:
         return self._of(symbol).intervals
 
     def remember(self, events: Sequence[MarketEvent], now_ns: int) -> list[MarketEvent]:
-        """Keep what has happened up to `now_ns`, and answer it together with the bars that it closed, in order."""
+        """Keep what one command, or one step of the recording, has made happen up to `now_ns`; answer it together with
+        the bars that it closed, in order, and then with its trades as aggregates."""
         told: list[MarketEvent] = []
         for event in events:
             told += self._closed_by(event)
+        for trades in _by_taker(events):
+            told.append(self._aggregated(trades))
         self._now_ns = max(self._now_ns, now_ns)
         if self._has_trades:
             for symbol, series in self._series.items():
@@ -79,11 +89,39 @@ class MarketMemory:
             case PublicTrade():
                 self._last[event.symbol] = event.ticks
                 self._trades[event.symbol].append(event)
-                return [*self._series[event.symbol].trade(event.ts_ns, event.ticks, event.lots), event]
+                return [*self._series[event.symbol].trade(event, fills=self._is_open(event.symbol)), event]
         return [event]
+
+    def _aggregated(self, trades: Sequence[PublicTrade]) -> AggregateTrade:
+        first, known = trades[0], self._aggregates[trades[0].symbol]
+        aggregate = AggregateTrade(
+            ts_ns=first.ts_ns,
+            symbol=first.symbol,
+            number=known[-1].number + 1 if known else 1,
+            first=first.number,
+            last=trades[-1].number,
+            ticks=first.ticks,
+            lots=sum(trade.lots for trade in trades),
+            is_buyer_maker=first.is_buyer_maker,
+        )
+        known.append(aggregate)
+        return aggregate
 
     def _of(self, symbol: str) -> BarSeries:
         try:
             return self._series[symbol]
         except KeyError:
             raise UnknownName(f"no symbol {symbol!r}{nearest(symbol, self._series)}") from None
+
+
+def _by_taker(events: Sequence[MarketEvent]) -> Iterator[list[PublicTrade]]:
+    trades: list[PublicTrade] = []
+    for event in events:
+        if not isinstance(event, PublicTrade):
+            continue
+        if trades and not same_taker(trades[-1], event):
+            yield trades
+            trades = []
+        trades.append(event)
+    if trades:
+        yield trades

@@ -28,6 +28,33 @@ class PublicTrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateTrade:
+    """What one taker had at one price: its trades' numbers are `first` to `last`. number: counts per symbol."""
+
+    ts_ns: int
+    symbol: str
+    number: int
+    first: int
+    last: int
+    ticks: int
+    lots: int
+    is_buyer_maker: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradedBar(BarClosed):
+    """A bar that was made of trades, and what only they tell. value, taker_value: in ticks times lots. taker_lots: of
+    buyers who took. first_trade, last_trade: None where there was none."""
+
+    trades: int = 0
+    first_trade: int | None = None
+    last_trade: int | None = None
+    value: int = 0
+    taker_lots: int = 0
+    taker_value: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepthChange:
     """Levels that are now so. first_id, last_id: ids of the updates that it sums up, without a gap to the last one."""
 
@@ -50,7 +77,17 @@ class DepthSnapshot:
     asks: tuple[Level, ...]
 
 
-MarketEvent = BarClosed | PublicTrade | DepthChange | DepthSnapshot
+MarketEvent = BarClosed | PublicTrade | AggregateTrade | DepthChange | DepthSnapshot
+
+
+def same_taker(trade: PublicTrade, next_trade: PublicTrade) -> bool:
+    """Whether two trades in a row look like one taker's at one price."""
+    return (trade.ts_ns, trade.ticks, trade.is_buyer_maker, trade.symbol) == (
+        next_trade.ts_ns,
+        next_trade.ticks,
+        next_trade.is_buyer_maker,
+        next_trade.symbol,
+    )
 
 
 class MarketListener(Protocol):
@@ -68,6 +105,9 @@ class PublicMarket(Protocol):
         """The best levels of each side; none where the venue has only bars and nobody rests."""
 
     def recent_trades(self, symbol: str) -> Sequence[PublicTrade]:
+        """The newest, by number."""
+
+    def recent_aggregates(self, symbol: str) -> Sequence[AggregateTrade]:
         """The newest, by number."""
 
     def bars(self, symbol: str, timeframe: str) -> Sequence[BarClosed]:

@@ -30,7 +30,7 @@ from n1v1_exchange_simulator.binance.statistics import (
 from n1v1_exchange_simulator.binance.time_units import TimeUnit
 from n1v1_exchange_simulator.binance.wire import Json, Symbols, Texts
 from n1v1_exchange_simulator.exchange import Exchange
-from n1v1_exchange_simulator.market_events import Level, PublicTrade
+from n1v1_exchange_simulator.market_events import AggregateTrade, Level, PublicTrade
 
 ROWS_BY_DEFAULT = 500
 ROWS_AT_MOST = 1_000
@@ -140,7 +140,6 @@ class MarketCalls:
         return [_trade_row(trade, texts, parameters.unit) for trade in rows]
 
     def aggregate_trades(self, _: ApiAccount | None, parameters: Parameters) -> list[Json]:
-        """Every trade is an aggregate of its own here, with its own number, as in the streams."""
         texts = self._symbols.named(parameters.text("symbol"))
         limit = parameters.limit(default=ROWS_BY_DEFAULT, most=ROWS_AT_MOST)
         from_id, within = parameters.integer("fromId"), times(parameters)
@@ -149,7 +148,7 @@ class MarketCalls:
             raise errors.bad_combination()
         trades = [
             trade
-            for trade in self._trades(texts)
+            for trade in self._market.recent_aggregates(texts.symbol)
             if within.holds(trade.ts_ns) and (from_id is None or trade.number >= from_id)
         ]
         rows = page(trades, limit, is_forward=from_id is not None or within.has_start)
@@ -388,13 +387,13 @@ def _trade_row(trade: PublicTrade, texts: Texts, unit: TimeUnit) -> Json:
     }
 
 
-def _aggregate_row(trade: PublicTrade, texts: Texts, unit: TimeUnit) -> Json:
+def _aggregate_row(trade: AggregateTrade, texts: Texts, unit: TimeUnit) -> Json:
     return {
         "a": trade.number,
         "p": texts.price(trade.ticks),
         "q": texts.quantity(trade.lots),
-        "f": trade.number,
-        "l": trade.number,
+        "f": trade.first,
+        "l": trade.last,
         "T": unit.of(trade.ts_ns),
         "m": trade.is_buyer_maker,
         "M": True,

@@ -31,6 +31,7 @@ from n1v1_exchange_simulator.binance.time_units import TimeUnit
 from n1v1_exchange_simulator.binance.wire import Json, Symbols, Texts
 from n1v1_exchange_simulator.conversations import Connection
 from n1v1_exchange_simulator.market_events import (
+    AggregateTrade,
     DepthChange,
     DepthSnapshot,
     MarketEvent,
@@ -125,6 +126,8 @@ class MarketPublisher:
             match event:
                 case PublicTrade():
                     self._push_trade(event)
+                case AggregateTrade():
+                    self._push_aggregate(event)
                 case DepthChange() | DepthSnapshot():
                     books[event.symbol] = None
                     self._note_depth(event)
@@ -180,6 +183,9 @@ class MarketPublisher:
         texts = self._symbols.of(trade.symbol)
         for heard in self._kind(trade.symbol, StreamKind.TRADE):
             heard.channel.push(lambda unit: trade_event(trade, texts, unit))
+
+    def _push_aggregate(self, trade: AggregateTrade) -> None:
+        texts = self._symbols.of(trade.symbol)
         for heard in self._kind(trade.symbol, StreamKind.AGGREGATE_TRADE):
             heard.channel.push(lambda unit: aggregate_trade_event(trade, texts, unit))
 

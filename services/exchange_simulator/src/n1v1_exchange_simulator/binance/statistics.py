@@ -12,7 +12,7 @@ from n1v1_exchange_simulator.binance.averages import AveragePrices
 from n1v1_exchange_simulator.binance.time_units import TimeUnit
 from n1v1_exchange_simulator.binance.wire import ZERO, Json, Texts, decimal_text
 from n1v1_exchange_simulator.intervals import INTERVALS
-from n1v1_exchange_simulator.market_events import DepthSnapshot, Level, PublicMarket
+from n1v1_exchange_simulator.market_events import DepthSnapshot, Level, PublicMarket, TradedBar
 
 DAY_NS = 86_400_000_000_000
 AVERAGE_MINUTES = 5
@@ -35,8 +35,20 @@ class Stretch:
         return sum(bar.volume for bar in self.bars)
 
     def value(self, texts: Texts) -> int:
-        """Bars carry no quote volume: it is the volume at the close."""
-        return sum(notional(texts.instrument, ticks=bar.close, lots=bar.volume) for bar in self.bars)
+        """Of bars that were not made of trades it is the volume at the close."""
+        exact = sum(bar.value for bar in self.bars if isinstance(bar, TradedBar) and bar.trades)
+        return exact // texts.instrument.notional_divisor + sum(
+            notional(texts.instrument, ticks=bar.close, lots=bar.volume)
+            for bar in self.bars
+            if not isinstance(bar, TradedBar) or not bar.trades
+        )
+
+    def traded(self) -> tuple[int, int, int]:
+        """The first and the last trade, and how many there were; without trades to know of NO_TRADE, twice, and 0."""
+        made = [bar for bar in self.bars if isinstance(bar, TradedBar) and bar.trades]
+        if not made or made[0].first_trade is None or made[-1].last_trade is None:
+            return NO_TRADE, NO_TRADE, 0
+        return made[0].first_trade, made[-1].last_trade, sum(bar.trades for bar in made)
 
 
 class Statistics:
@@ -121,8 +133,8 @@ def best_prices(book: DepthSnapshot, last_ticks: int | None, texts: Texts) -> Js
 
 
 def mini_fields(stretch: Stretch, texts: Texts, unit: TimeUnit) -> Json:
-    """type=MINI of every ticker. Trades are not counted: bars do not carry how many they were."""
-    bars = stretch.bars
+    """type=MINI of every ticker."""
+    bars, (first_trade, last_trade, trades) = stretch.bars, stretch.traded()
     return {
         "symbol": texts.wire_symbol,
         "openPrice": texts.price(bars[0].open),
@@ -133,9 +145,9 @@ def mini_fields(stretch: Stretch, texts: Texts, unit: TimeUnit) -> Json:
         "quoteVolume": texts.cash(stretch.value(texts)),
         "openTime": unit.of(bars[0].open_ns),
         "closeTime": unit.end(bars[-1].ts_ns),
-        "firstId": NO_TRADE,
-        "lastId": NO_TRADE,
-        "count": 0,
+        "firstId": first_trade,
+        "lastId": last_trade,
+        "count": trades,
     }
 
 

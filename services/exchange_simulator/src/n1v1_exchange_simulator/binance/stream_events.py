@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 from n1v1.events import BarClosed
 from n1v1_exchange_simulator.binance.time_units import TimeUnit
 from n1v1_exchange_simulator.binance.wire import ZERO, Json, Texts
-from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, Level, PublicTrade
+from n1v1_exchange_simulator.market_events import (
+    AggregateTrade,
+    DepthChange,
+    DepthSnapshot,
+    Level,
+    PublicTrade,
+    TradedBar,
+)
 
 _DAY_FIELDS = {
     "priceChange": "p",
@@ -50,8 +57,7 @@ def trade_event(trade: PublicTrade, texts: Texts, unit: TimeUnit) -> Json:
     }
 
 
-def aggregate_trade_event(trade: PublicTrade, texts: Texts, unit: TimeUnit) -> Json:
-    """Every trade is an aggregate of its own here, with its own number, as in GET aggTrades."""
+def aggregate_trade_event(trade: AggregateTrade, texts: Texts, unit: TimeUnit) -> Json:
     ts = unit.of(trade.ts_ns)
     return {
         "e": "aggTrade",
@@ -60,8 +66,8 @@ def aggregate_trade_event(trade: PublicTrade, texts: Texts, unit: TimeUnit) -> J
         "a": trade.number,
         "p": texts.price(trade.ticks),
         "q": texts.quantity(trade.lots),
-        "f": trade.number,
-        "l": trade.number,
+        "f": trade.first,
+        "l": trade.last,
         "T": ts,
         "m": trade.is_buyer_maker,
         "M": True,
@@ -69,7 +75,8 @@ def aggregate_trade_event(trade: PublicTrade, texts: Texts, unit: TimeUnit) -> J
 
 
 def kline_event(bar: BarClosed, texts: Texts, unit: TimeUnit, *, now_ns: int, is_closed: bool) -> Json:
-    """Bars carry no trade ids and no taker volumes; their quote volume is the volume at the close."""
+    """Only bars that were made of trades tell of those and of takers; see `Texts.kline`."""
+    traded = bar if isinstance(bar, TradedBar) else None
     return {
         "e": "kline",
         "E": unit.of(now_ns),
@@ -79,18 +86,18 @@ def kline_event(bar: BarClosed, texts: Texts, unit: TimeUnit, *, now_ns: int, is
             "T": unit.end(bar.ts_ns),
             "s": texts.wire_symbol,
             "i": bar.timeframe,
-            "f": -1,
-            "L": -1,
+            "f": -1 if traded is None or traded.first_trade is None else traded.first_trade,
+            "L": -1 if traded is None or traded.last_trade is None else traded.last_trade,
             "o": texts.price(bar.open),
             "c": texts.price(bar.close),
             "h": texts.price(bar.high),
             "l": texts.price(bar.low),
             "v": texts.quantity(bar.volume),
-            "n": 0,
+            "n": 0 if traded is None else traded.trades,
             "x": is_closed,
             "q": texts.quote_volume(bar),
-            "V": ZERO,
-            "Q": ZERO,
+            "V": ZERO if traded is None else texts.quantity(traded.taker_lots),
+            "Q": ZERO if traded is None else texts.traded_value(traded.taker_value),
             "B": "0",
         },
     }

@@ -14,6 +14,7 @@ from n1v1.simulation.holdings import Balance
 from n1v1.values import Instrument, OrderType, decimal_places
 from n1v1_exchange_simulator.binance import errors
 from n1v1_exchange_simulator.binance.time_units import TimeUnit
+from n1v1_exchange_simulator.market_events import TradedBar
 from n1v1_exchange_simulator.venue import NewOrder, Trade
 
 Json = dict[str, Any]
@@ -138,7 +139,11 @@ class Texts:
         return decimal_text(trade.commission, PLACES)
 
     def kline(self, bar: BarClosed, unit: TimeUnit) -> list[int | str]:
-        """A row of GET klines. Recorded bars have no quote volume: it is the volume at the close; no trade count."""
+        """A row of GET klines. Bars that were not made of trades have no quote volume: it is the volume at the close;
+        and nothing is known of their trades and takers."""
+        trades, taker_lots, taker_value = (
+            (bar.trades, bar.taker_lots, bar.taker_value) if isinstance(bar, TradedBar) else (0, 0, 0)
+        )
         return [
             unit.of(bar.open_ns),
             self.price(bar.open),
@@ -148,14 +153,19 @@ class Texts:
             self.quantity(bar.volume),
             unit.end(bar.ts_ns),
             self.quote_volume(bar),
-            0,
-            ZERO,
-            ZERO,
+            trades,
+            self.quantity(taker_lots),
+            self.traded_value(taker_value),
             "0",
         ]
 
     def quote_volume(self, bar: BarClosed) -> str:
+        if isinstance(bar, TradedBar) and bar.trades:
+            return self.traded_value(bar.value)
         return self.cash(notional(self.instrument, ticks=bar.close, lots=bar.volume))
+
+    def traded_value(self, ticks_times_lots: int) -> str:
+        return self.cash(ticks_times_lots // self.instrument.notional_divisor)
 
 
 def balance_rows(balances: Mapping[str, Balance], places: Mapping[str, int]) -> list[Json]:

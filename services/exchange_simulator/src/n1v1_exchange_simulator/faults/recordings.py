@@ -63,7 +63,10 @@ class DisturbedRecording:
         for fault in self._due(event.symbol, ts_ns):
             if isinstance(fault, DataGap):
                 return None
-            event = _disturbed_bar(event, fault) if isinstance(event, BarClosed) else _disturbed_trade(event, fault)
+            if isinstance(event, BarClosed):
+                event = _disturbed_bar(event, fault)
+            elif isinstance(event, PublicTrade):
+                event = _disturbed_trade(event, fault)
         return event
 
     def _due(self, symbol: str, ts_ns: int) -> list[RecordingFault]:

@@ -15,7 +15,13 @@ from n1v1.errors import InvalidData, InvalidValue
 from n1v1.events import BarClosed
 from n1v1.simulation.holdings import Balance
 from n1v1.values import Instrument, Side
-from n1v1_exchange_simulator.market_events import DepthSnapshot, MarketEvent, MarketListener, PublicTrade
+from n1v1_exchange_simulator.market_events import (
+    AggregateTrade,
+    DepthSnapshot,
+    MarketEvent,
+    MarketListener,
+    PublicTrade,
+)
 from n1v1_exchange_simulator.matching import refusals
 from n1v1_exchange_simulator.matching.accepting import Acceptance
 from n1v1_exchange_simulator.matching.engine import SymbolEngine
@@ -171,7 +177,7 @@ class MatchingVenue:
         Raises InvalidData for a bar, which says nothing about a book, and for a symbol that is not traded here.
         """
         engine = self._engines.get(event.symbol)
-        if engine is None or isinstance(event, BarClosed):
+        if engine is None or isinstance(event, BarClosed | AggregateTrade):
             raise InvalidData(f"expected trades or depth of {', '.join(self._engines)}, got {event}")
         self._move_clock(event.ts_ns)
         engine.apply(event)

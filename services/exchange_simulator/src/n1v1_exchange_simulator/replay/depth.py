@@ -29,7 +29,7 @@ from n1v1.errors import InvalidData
 from n1v1.values import Instrument, decimal_places
 from n1v1_exchange_simulator.market_events import DepthChange, DepthSnapshot, Level, MarketEvent, PublicTrade
 from n1v1_exchange_simulator.replay.recordings import SymbolFiles, content_hash
-from n1v1_exchange_simulator.replay.source import Quality, Step
+from n1v1_exchange_simulator.replay.source import Quality, Step, steps_of
 from n1v1_research.datasets.grids import Grid, instrument_on
 
 NANOSECONDS_PER_MS = 1_000_000
@@ -51,7 +51,8 @@ class _Line:
 
 
 class DepthRecording:
-    """A `Source` of depth and trades, one event a step. Symbols are merged by time, at equal times by symbol.
+    """A `Source` of depth and trades; trades of one taker at one price are one step. Symbols are merged by time, at
+    equal times by symbol.
 
     Raises InvalidData for a capture without a book at its beginning.
     """
@@ -70,8 +71,7 @@ class DepthRecording:
         return next(self.steps())[0].ts_ns
 
     def steps(self) -> Iterator[Step]:
-        for event in merge(*(capture.events() for capture in self._captures), key=attrgetter("ts_ns")):
-            yield (event,)
+        yield from steps_of(merge(*(capture.events() for capture in self._captures), key=attrgetter("ts_ns")))
 
 
 class _Capture:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from n1v1.values import Instrument
-from n1v1_exchange_simulator.market_events import MarketEvent
+from n1v1_exchange_simulator.market_events import MarketEvent, PublicTrade, same_taker
 
 Step = Sequence[MarketEvent]
-"""Events of one moment, at least one: the bars that close at one time; one trade; one change of one book."""
+"""Events of one moment, at least one: the bars that close at one time; trades of one taker; one change of one book."""
 
 
 class Quality(StrEnum):
@@ -73,6 +73,22 @@ class Tape:
         taken, self._next = self._next, next(self._steps, None)
         self.position += 1
         return taken
+
+
+def steps_of(events: Iterable[MarketEvent]) -> Iterator[Step]:
+    """One event a step; but trades in a row that look like one taker's at one price happen at once."""
+    step: list[MarketEvent] = []
+    for event in events:
+        if step and not _goes_on(step[-1], event):
+            yield tuple(step)
+            step = []
+        step.append(event)
+    if step:
+        yield tuple(step)
+
+
+def _goes_on(event: MarketEvent, next_event: MarketEvent) -> bool:
+    return isinstance(event, PublicTrade) and isinstance(next_event, PublicTrade) and same_taker(event, next_event)
 
 
 def time_of(step: Step) -> int:

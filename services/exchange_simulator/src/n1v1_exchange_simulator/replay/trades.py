@@ -15,7 +15,7 @@ from n1v1.errors import InvalidData
 from n1v1.values import Instrument
 from n1v1_exchange_simulator.market_events import PublicTrade
 from n1v1_exchange_simulator.replay.recordings import SymbolFiles, content_hash
-from n1v1_exchange_simulator.replay.source import Quality, Step
+from n1v1_exchange_simulator.replay.source import Quality, Step, steps_of
 from n1v1_research.datasets.arrow import ArrowColumn
 from n1v1_research.datasets.exact import finite_values, places_needed, units_of
 from n1v1_research.datasets.grids import FINEST_LOT_PLACES, FINEST_TICK_PLACES, Grid, instrument_on
@@ -26,20 +26,20 @@ _BUYER_TOOK, _SELLER_TOOK = "buy", "sell"
 
 
 class TradeRecording:
-    """A `Source` of trades, one a step. Those of several symbols are merged by time, at equal times by symbol.
+    """A `Source` of trades; those of one taker at one price are one step. Several symbols are merged by time, at equal
+    times by symbol.
 
     Raises InvalidData for a file that is none of trades, naming the column or the row.
     """
 
     quality = Quality.TRADES
-    total_steps: int
+    total_steps = None  # only reading all of it tells
 
     def __init__(self, recording: Sequence[SymbolFiles], *, timeframe: str) -> None:
         self.timeframe = timeframe
         self.identity = content_hash(recording)
         self._trades = {each.symbol: _SymbolTrades(each) for each in recording}
-        self.total_steps = sum(len(trades) for trades in self._trades.values())
-        if not self.total_steps:
+        if not any(len(trades) for trades in self._trades.values()):
             raise InvalidData(f"{', '.join(self._trades)}: no trade was recorded")
 
     @property
@@ -52,8 +52,7 @@ class TradeRecording:
 
     def steps(self) -> Iterator[Step]:
         by_symbol = [iter(trades) for _, trades in sorted(self._trades.items())]
-        for trade in merge(*by_symbol, key=attrgetter("ts_ns")):
-            yield (trade,)
+        yield from steps_of(merge(*by_symbol, key=attrgetter("ts_ns")))
 
 
 class _SymbolTrades:
