@@ -97,7 +97,7 @@ async def test_trades_are_listed_by_number_and_time(
 
 async def test_bars_are_rows_of_twelve_and_the_last_one_is_open(venue: Any) -> None:
     rows = (await venue.main.public("klines", symbol="BTCUSDT", interval="1m")).body
-    traded, X
+    traded, open_so_far = [2, "0.01000000", "1.00000000", "0"], [1, "0.01000000", "1.00000000", "0"]
     assert rows == [
         [MIDNIGHT_MS, *FLAT, "0.02000000", MIDNIGHT_MS + 59_999, "2.00000000", *traded],
         [MIDNIGHT_MS + 60_000, *FLAT, "0.01000000", MIDNIGHT_MS + 119_999, "1.00000000", *open_so_far],
