@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ import pytest_asyncio
 
 from n1v1.events import BarClosed, BookChanged, BookSnapshot, MarketDataLost, TickerSeen, TradeSeen
 from n1v1.values import Instrument
+from n1v1_common.instruments import instruments_of
+from n1v1_common.settings.load import load
+from n1v1_common.settings.service import SETTINGS_VARIABLE, dump_for_service
 from n1v1_common.state.rate_budget import BINANCE, Limit, MemoryLedger, RateBudget, Wait
 from n1v1_market_data import archived_day
+from n1v1_market_data.adapters import venue_instruments
 from n1v1_market_data.adapters.binance_market import BinanceMarket
 from n1v1_market_data.adapters.binance_rest import BinanceRest
 from n1v1_market_data.adapters.ccxt_exchange import binance_at, budgeted_exchange
@@ -244,12 +249,16 @@ async def bars(url: str, opened: Opened, count: int) -> list[BarClosed]:
 
 
 @pytest.mark.parametrize(("table", "quality"), [("trades", "trades"), ("book", "depth")])
-async def test_what_was_archived_of_a_venue_replays_on_another(
-    venue_url: str, tmp_path: Path, table: str, quality: str
+async def test_what_was_archived_of_a_venue_is_the_same_when_it_is_replayed(
+    tmp_path: Path, table: str, quality: str
 ) -> None:
+    """Every trade, to the last; and the book where it ends."""
+    if not RECORDED.exists():
+        pytest.skip(f"{RECORDED} is not there: nothing is tried on a simulator with a book")
     flow = Flow(100_000, on_loss=lambda loss: None)
     parts = VenueParts((BTC,), "1m", CHANNELS, flow, Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0), {})
-    found = await flowing(venue_url, raw, parts, is_enough=has_some_of_everything)
+    async with venue_over(RECORDED, "depth", tmp_path / "first") as url:
+        found = await flowing(url, raw, parts, is_enough=has_some_of_everything)
     archive = Archive(tmp_path / "archive", [BTC], now_ns=lambda: 0)
     archive.keep(of_one_clock(found))
     await archive.flush()
@@ -257,22 +266,61 @@ async def test_what_was_archived_of_a_venue_replays_on_another(
     file = tmp_path / f"BTC-USDT-{day}{'.ws.gz' if table == 'book' else '.parquet'}"
     assert archived_day.main([table, str(tmp_path / "archive"), "BTC-USDT", day, "--to", str(file)]) == 0
 
-    kept = [content(event) for event in found if isinstance(event, TradeSeen)]
-    again = Flow(100_000, on_loss=lambda loss: None)
-    silence = Silence({}, on_disconnected=lambda: None, clock=lambda: 0.0)
-    replayed_parts = VenueParts((BTC,), "1m", ("bars", "trades"), again, silence, {})
     async with (
-        venue_over(file, quality, tmp_path / "state") as url,
-        raw(url, replayed_parts) as venue,
+        venue_over(file, quality, tmp_path / "second") as url,
+        aiohttp.ClientSession() as session,
     ):
-        running = asyncio.ensure_future(venue.run())
-        async with asyncio.timeout(DEADLINE_S):
-            replayed = [event for event in await again.batch(1000) if isinstance(event, TradeSeen)]
-        running.cancel()
-        await asyncio.wait([running])
-    contents = [content(event) for event in replayed]
-    assert contents
-    assert contents in [kept[first : first + len(contents)] for first in range(len(kept))]
+        await until_the_end(session, url)
+        trades = await asked(session, f"{url}/api/v3/historicalTrades?symbol=BTCUSDT&limit=1000")
+        book = await asked(session, f"{url}/api/v3/depth?symbol=BTCUSDT&limit=5000")
+    kept = [content(event) for event in found if isinstance(event, TradeSeen)]
+    first_ns = kept[0][0] if table == "trades" else book_begins_ns(found)
+    assert [content_of_row(row) for row in trades] == [trade for trade in kept if trade[0] >= first_ns]
+    if table == "book":
+        assert sides_of(book) == rebuilt(found)
+
+
+async def until_the_end(session: aiohttp.ClientSession, url: str) -> None:
+    """Of the recording."""
+    async with asyncio.timeout(DEADLINE_S):
+        while (await asked(session, f"{url}/simulation/v1/clock"))["next_ns"] is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def asked(session: aiohttp.ClientSession, url: str) -> Any:
+    async with session.get(url) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+
+def content_of_row(row: dict[str, Any]) -> tuple[int, int, int, bool]:
+    return (row["time"] * 1_000_000, BTC.ticks(row["price"]), BTC.lots(row["qty"]), row["isBuyerMaker"])
+
+
+Sides = tuple[dict[int, int], dict[int, int]]
+
+
+def sides_of(book: dict[str, Any]) -> Sides:
+    sides = [{BTC.ticks(price): BTC.lots(lots) for price, lots in book[side]} for side in ("bids", "asks")]
+    return sides[0], sides[1]
+
+
+def rebuilt(found: Sequence[Any]) -> Sides:
+    """The book as the archive has it at its end."""
+    bids, asks = dict[int, int](), dict[int, int]()
+    for event in found:
+        if isinstance(event, BookSnapshot):
+            bids, asks = dict(event.bids), dict(event.asks)
+        elif isinstance(event, BookChanged):
+            bids.update(event.bids)
+            asks.update(event.asks)
+    shown = [{ticks: lots for ticks, lots in side.items() if lots} for side in (bids, asks)]
+    return shown[0], shown[1]
+
+
+def book_begins_ns(found: Sequence[Any]) -> int:
+    """When the first change of the book was: a replay of depth begins there."""
+    return int(next(event.ts_ns for event in found if isinstance(event, BookChanged)))
 
 
 def content(trade: TradeSeen) -> tuple[int, int, int, bool]:
@@ -286,3 +334,49 @@ def of_one_clock(found: Sequence[Any]) -> list[Any]:
     return [
         dataclasses.replace(event, ts_ns=recorded_ns) if isinstance(event, BookSnapshot) else event for event in found
     ]
+
+
+async def test_a_live_venue_is_asked_for_its_grids(
+    venue_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load((), {}, (*LIVE, f"paths.state_dir={tmp_path}", f"exchange.rest_url={venue_url}"))
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(tmp_path / "settings.json"))
+    dump_for_service(settings, tmp_path / "settings.json")
+    assert await asyncio.to_thread(venue_instruments.main) == 0
+    [found] = instruments_of(settings.settings)
+    assert found.symbol == "BTC-USDT"
+    assert capsys.readouterr().out.startswith(f"BTC-USDT: tick {found.tick_size:f}, step ")
+    async with aiohttp.ClientSession() as session, session.get(f"{venue_url}/api/v3/exchangeInfo") as answer:
+        [said] = (await answer.json())["symbols"]
+    filters = {each["filterType"]: each for each in said["filters"]}
+    assert Decimal(filters["PRICE_FILTER"]["tickSize"]) == found.tick_size
+    assert found.quantity(found.step_lots) % Decimal(filters["LOT_SIZE"]["stepSize"]) == 0
+    assert Decimal(filters["NOTIONAL"]["minNotional"]) == found.cash(found.min_notional)
+
+
+async def test_a_venue_that_does_not_answer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load((), {}, (*LIVE, f"paths.state_dir={tmp_path}", "exchange.rest_url=http://127.0.0.1:9"))
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(tmp_path / "settings.json"))
+    dump_for_service(settings, tmp_path / "settings.json")
+    assert await asyncio.to_thread(venue_instruments.main) == 1
+    assert "127.0.0.1:9" in capsys.readouterr().err
+    assert not (tmp_path / "instruments.json").exists()
+
+
+LIVE = (
+    "environment.mode=live",
+    "environment.i_understand_live=true",
+    "exchange.name=binance",
+    "exchange.testnet=true",
+    "exchange.api_key=k1",
+    "exchange.api_secret=s1",
+    "market.symbols=BTC-USDT",
+    "strategies.active_strategies=ema_cross",
+    "risk_management.max_position_size=0.02",
+    "risk_management.max_drawdown=0.1",
+    "risk_management.max_daily_drawdown=0.05",
+    "risk_management.position_fraction=0.01",
+    "risk_management.require_stop_loss=true",
+)

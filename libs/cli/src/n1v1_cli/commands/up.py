@@ -18,6 +18,7 @@ from n1v1_cli.options import add_settings_options, load_settings, state_dir_of
 if TYPE_CHECKING:
     from n1v1_cli.stack.stack import Stack
     from n1v1_common.settings.load import Loaded
+    from n1v1_common.settings.model import Settings
 
 # Recorded bars as if they came from a venue, an hour in a second, over and over.
 PAPER_DEFAULTS = (*sample_run.TRADING, "replay.mode=scaled", "replay.loop=true")
@@ -46,13 +47,36 @@ def run(args: argparse.Namespace) -> int:
     if args.speed is not None:
         args.overrides.append(f"replay.speed={args.speed}")
     loaded = load_settings(args, PAPER_DEFAULTS)
-    check_strategies(loaded.settings, instruments_of(loaded.settings)[0])
     state_dir = state_dir_of(loaded)
+    settings = loaded.settings if loaded.settings.is_simulated else with_venues_grids(loaded, state_dir)
+    check_strategies(settings, instruments_of(settings)[0])
     if args.detach:
         return detach(state_dir, args)
     from n1v1_cli.stack.interrupts import run_until_interrupted
 
     return run_until_interrupted(keep_up(loaded, state_dir))
+
+
+def with_venues_grids(loaded: Loaded, state_dir: Path) -> Settings:
+    """Ask the live venue on which grids it trades, before anything counts in them; the settings as services see them.
+
+    Raises CommandError with what it said, when it cannot be asked or its grid is not that of this folder any more.
+    """
+    from n1v1_common.servers.folders import prepare_folder
+    from n1v1_common.settings.service import SETTINGS_VARIABLE, dump_for_service
+
+    settings_file = prepare_folder(state_dir / "run") / "settings-instruments.json"
+    settings = dump_for_service(loaded, settings_file, {"paths.state_dir": state_dir})
+    asked = subprocess.run(
+        [sys.executable, "-m", "n1v1_market_data.adapters.venue_instruments"],
+        env={**os.environ, SETTINGS_VARIABLE: str(settings_file)},
+        capture_output=True,
+        text=True,
+    )
+    if asked.returncode:
+        raise CommandError(f"{settings.venue} could not be asked for its instruments: {asked.stderr.strip()}")
+    print(asked.stdout, end="", flush=True)
+    return settings
 
 
 async def keep_up(loaded: Loaded, state_dir: Path) -> int:

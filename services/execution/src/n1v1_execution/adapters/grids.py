@@ -10,23 +10,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from n1v1.errors import InvalidData
 from n1v1.values import Instrument, Side
+from n1v1_common.venue_grid import VenueGrid, venue_grid
 from n1v1_execution.ports import VenueNotUsable
 
-ZERO = Decimal(0)
-DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4
-"""How a venue of ccxt's counts precision."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """tick: of prices; step: of quantities. A limit of zero is none."""
-
-    tick: Decimal
-    step: Decimal
-    min_quantity: Decimal = ZERO
-    max_quantity: Decimal = ZERO
-    min_notional: Decimal = ZERO
+Grid = VenueGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +33,10 @@ class OffGrid:
 
 def grid_of(market: Mapping[str, Any], precision_mode: int) -> Grid:
     """From a market as ccxt describes it. Raises VenueNotUsable when the venue does not say how fine its grid is."""
-    symbol = market["symbol"]
-    limits = market["limits"]
-    return Grid(
-        tick=_unit(market["precision"]["price"], precision_mode, f"{symbol}: size of a tick"),
-        step=_unit(market["precision"]["amount"], precision_mode, f"{symbol}: step of quantities"),
-        min_quantity=_number(limits["amount"].get("min")),
-        max_quantity=_number(limits["amount"].get("max")),
-        min_notional=_number(limits["cost"].get("min")),
-    )
+    try:
+        return venue_grid(market, precision_mode)
+    except InvalidData as error:
+        raise VenueNotUsable(str(error)) from error
 
 
 def differences(grid: Grid, instrument: Instrument) -> list[str]:
@@ -79,7 +63,7 @@ def check_grid(grid: Grid, instrument: Instrument) -> None:
     if found := differences(grid, instrument):
         raise VenueNotUsable(
             f"{instrument.symbol}: the configured instrument does not fit the venue: {'; '.join(found)}. "
-            "Import a dataset with the venue's own grid, or trade another symbol"
+            "n1v1 up asks the venue for its grid in live mode; without it, import a dataset with that grid"
         )
 
 
@@ -108,21 +92,3 @@ def on_grid(
 
 def _rounded(value: Decimal, unit: Decimal, rounding: str) -> Decimal:
     return (value / unit).to_integral_value(rounding) * unit
-
-
-def _unit(value: Any, precision_mode: int, what: str) -> Decimal:
-    """Any: text, a number or None, as the venue's adapter in ccxt has it."""
-    if value is None:
-        raise VenueNotUsable(f"{what}: the venue does not say")
-    if precision_mode == DECIMAL_PLACES:
-        return Decimal(1).scaleb(-int(value))
-    if precision_mode != TICK_SIZE:
-        raise VenueNotUsable(f"{what}: the venue counts in significant digits, which no fixed grid has")
-    unit = Decimal(str(value))
-    if unit <= 0:
-        raise VenueNotUsable(f"{what}: expected a positive number, the venue says {value}")
-    return unit
-
-
-def _number(value: Any) -> Decimal:
-    return Decimal(str(value)) if value is not None else ZERO

@@ -115,9 +115,9 @@ def _whole(value: Decimal) -> int:
     return int(value.to_integral_value(ROUND_HALF_EVEN))
 
 
-def unified_name(instrument: Instrument, markets: Mapping[str, Any]) -> str:
-    """What ccxt calls an instrument: BTC/USD, or BTC/USDT:USDT for BTC-USDT-PERP. Raises UnknownName for none."""
-    base, _, rest = instrument.symbol.partition("-")
+def unified_name(symbol: str, markets: Mapping[str, Any]) -> str:
+    """What ccxt calls it: BTC/USD, or BTC/USDT:USDT for BTC-USDT-PERP. Raises UnknownName for none."""
+    base, _, rest = symbol.partition("-")
     quote, _, kind = rest.partition("-")
     name = f"{base}/{quote}" if not kind else f"{base}/{quote}:{quote}"
     if name not in markets:

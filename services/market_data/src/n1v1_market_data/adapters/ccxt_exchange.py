@@ -64,8 +64,8 @@ def exchange_maker(
 ) -> tuple[Callable[[RateBudget], Any], Limit]:
     """What makes exchanges of a venue, and the limit that their budget has.
 
-    rest_url: another address that speaks Binance's protocol; None: the venue's own. Raises UnknownName for a venue
-    that ccxt does not know, InvalidValue for an address of another venue.
+    rest_url: another address that speaks Binance's protocol, whatever is_testnet says; None: the venue's own.
+    Raises UnknownName for a venue that ccxt does not know, InvalidValue for an address of another venue.
     """
     if rest_url is not None and venue != "binance":
         raise InvalidValue(f"exchange.rest_url: expected none for {venue}; only Binance can be elsewhere")
@@ -74,7 +74,7 @@ def exchange_maker(
 
     def make(budget: RateBudget) -> Any:
         exchange = budgeted_exchange(venue, budget, config)
-        if is_testnet:
+        if is_testnet and rest_url is None:
             exchange.set_sandbox_mode(True)
         return exchange
 

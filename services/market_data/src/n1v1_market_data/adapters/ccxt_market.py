@@ -149,7 +149,7 @@ class CcxtMarket:
             await exchange.load_time_difference()
         now_ms = self._now_ms(exchange)
         self._begun_ms = self._begun_ms or now_ms - now_ms % self._length_ms
-        self._names = {unified_name(each, markets): each.symbol for each in self._instruments}
+        self._names = {unified_name(each.symbol, markets): each.symbol for each in self._instruments}
         async with asyncio.timeout(CONNECTION_MAX_S), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._silence.watch())
             for watching in self._watching(exchange, tasks):
