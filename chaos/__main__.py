@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from chaos.cells import Cell, chosen
+from chaos.cells import Cell, Market, chosen
 from chaos.report import command_for, print_matrix, summary_of, write_page
 from chaos.run import Outcome, Undisturbed, run_all
 from n1v1_cli.stack.stack import announce_nothing
@@ -46,7 +46,8 @@ async def _run(drills: Sequence[tuple[Cell, int]], from_bar: int, page: Path, co
 
 
 def _tell(console: Console, done: str, outcome: Outcome) -> None:
-    said = "; ".join(outcome.differences) or ("as undisturbed" if not outcome.cell.may_refuse else "invariants hold")
+    is_compared = outcome.cell.market is Market.IN_LOCKSTEP and not outcome.cell.may_refuse
+    said = "; ".join(outcome.differences) or ("as undisturbed" if is_compared else "invariants hold")
     if not outcome.is_reached:
         said = "the moment was not reached"
     again = f"; again trading after {outcome.recovered_s:.2f} s" if outcome.recovered_s is not None else ""

@@ -13,6 +13,13 @@ from n1v1_common.crash_points import CrashPoint
 KILL, STOP = "kill -9", "stop and continue"
 
 
+class Market(StrEnum):
+    IN_LOCKSTEP = "in lockstep"
+    """It waits for the system, so a disturbed run must do what an undisturbed one does."""
+    BY_THE_CLOCK = "by the clock"
+    """It does not wait: orders fill while somebody is away, and what was decided may come too late."""
+
+
 class Point(StrEnum):
     """The moments. docs/chaos.md says what each means in which service."""
 
@@ -44,6 +51,13 @@ _IN_CODE = {
 }
 
 _STEP = (Point.BEFORE_COMMIT, Point.COMMITTED_NOT_PUBLISHED, Point.PUBLISHED_NOT_ACKNOWLEDGED)
+_ORDERS_ON_THEIR_WAY = (
+    Point.JOURNALLED_NOT_SENT,
+    Point.SENT_NOT_ANSWERED,
+    Point.ANSWER_LOST,
+    Point.PARTIAL_FILL,
+    Point.CANCEL_RACING_A_FILL,
+)
 POINTS_OF: Mapping[str, Sequence[Point]] = {
     "market_data": (Point.COMMITTED_NOT_PUBLISHED, Point.PUBLISHED_NOT_ACKNOWLEDGED),
     "signals": (Point.BEFORE_COMMIT, Point.PUBLISHED_NOT_ACKNOWLEDGED),
@@ -87,9 +101,10 @@ class Cell:
     victim: str
     disturbance: str
     point: Point
+    market: Market = Market.IN_LOCKSTEP
 
     def __str__(self) -> str:
-        return f"{self.victim}, {self.disturbance}, {self.point}"
+        return f"{self.victim}, {self.disturbance}, {self.point}, {self.market}"
 
     @property
     def link(self) -> tuple[str, str] | None:
@@ -129,22 +144,36 @@ def _cells() -> Iterator[Cell]:
                 yield from (Cell(f"{service}-{server}", cut, point) for point in (*POINTS_OF[service], Point.RANDOM))
     for fault in VENUE_FAULTS:
         yield Cell("venue", fault, Point.RANDOM)
+    yield from _cells_by_the_clock()
+
+
+def _cells_by_the_clock() -> Iterator[Cell]:
+    """What a market that waits cannot show: above all around the orders that are on their way."""
+    for victim in (*SERVICES, *SERVERS):
+        for disturbance in (KILL, STOP):
+            points = POINTS_OF[victim] if victim == "execution" else ()
+            yield from (Cell(victim, disturbance, point, Market.BY_THE_CLOCK) for point in (*points, Point.RANDOM))
+    for cut in Cut:
+        for point in (*_ORDERS_ON_THEIR_WAY, Point.RANDOM):
+            yield Cell("execution-venue", cut, point, Market.BY_THE_CLOCK)
 
 
 CELLS = tuple(_cells())
 
 
 def chosen(names: Sequence[str]) -> list[Cell]:
-    """Cells that fit the names: of several victims, disturbances or moments any one, of each kind named one.
+    """Cells that fit the names: of several victims, disturbances, moments or markets any one, of each kind named one.
 
     Raises ValueError for a name that none of them has.
     """
-    kinds = [{getattr(cell, kind) for cell in CELLS} for kind in ("victim", "disturbance", "point")]
+    kinds = [set(names) for names in zip(*map(_names, CELLS), strict=True)]
     unknown = [name for name in names if not any(name in known for known in kinds)]
     if unknown:
         known = "; ".join(", ".join(sorted(names)) for names in kinds)
         raise ValueError(f"nothing is called {', '.join(unknown)}; there are: {known}")
     wanted = [known & set(names) or known for known in kinds]
-    return [
-        cell for cell in CELLS if cell.victim in wanted[0] and cell.disturbance in wanted[1] and cell.point in wanted[2]
-    ]
+    return [cell for cell in CELLS if all(name in fits for name, fits in zip(_names(cell), wanted, strict=True))]
+
+
+def _names(cell: Cell) -> tuple[str, ...]:
+    return (cell.victim, cell.disturbance, cell.point, cell.market)

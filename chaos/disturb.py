@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -105,9 +105,19 @@ async def _reached(replay: RunningReplay, look: Callable[[], bool]) -> None:
     async def reached() -> bool:
         return look()
 
+    await _in_time(replay, reached)
+
+
+async def _in_time(replay: RunningReplay, look: Callable[[], Awaitable[bool]]) -> None:
+    """Raises NotReached when the moment does not come although the market goes on; a market that stands is a failure
+    of the stack."""
+    before = await replay.bar_times()
     try:
-        await replay.until(reached, REACHED_WITHIN_S)
+        await replay.until(look, REACHED_WITHIN_S)
     except AssertionError as failure:
+        settled = await replay.bar_times() - before
+        if settled <= BAR_TIMES_MAX:
+            raise TimeoutError(f"only {settled} bar times were settled in {REACHED_WITHIN_S} s") from failure
         raise NotReached(str(failure)) from failure
 
 
@@ -155,10 +165,7 @@ async def _misbehave(replay: RunningReplay, cell: Cell, chance: random.Random) -
     async with venue.faulty(
         replay.settings, {**VENUE_FAULTS[cell.disturbance], "skip": chance.randrange(FIRST_ORDERS)}
     ) as fired:
-        try:
-            await replay.until(fired, REACHED_WITHIN_S)
-        except AssertionError as failure:
-            raise NotReached(str(failure)) from failure
+        await _in_time(replay, fired)
         return time.monotonic()
 
 

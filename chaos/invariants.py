@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from chaos.books import BookedOrder, Statement
-from n1v1.events import EquityMarked, Event, OrderApproved, OrderFilled, OrderSubmitted
+from n1v1.events import BreakerCommand, EquityMarked, Event, OrderApproved, OrderFilled, OrderSubmitted
 from n1v1.rounding import notional, share
 from n1v1.values import Instrument, Purpose, to_ppb
 
@@ -74,6 +74,12 @@ def out_of_bounds(events: Sequence[Event], instruments: Sequence[Instrument], ma
         entry = approved.get(order_id)  # type: ignore[call-overload]  # a plain text is as good as an OrderId here
         if entry is not None and lots > entry.lots:
             yield f"order {order_id} was approved for {entry.lots} lots and has filled {lots}"
+
+
+def halts(events: Iterable[Event]) -> Iterator[str]:
+    """What execution could not explain to itself: it then halts the account."""
+    commands = (event for event in events if isinstance(event, BreakerCommand) and event.actor == "execution")
+    yield from (f"execution halted the account: {command.reason}" for command in commands if command.open)
 
 
 def _only(what: str, ours: Iterable[object], theirs: Iterable[object]) -> Iterator[str]:

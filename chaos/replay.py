@@ -67,6 +67,9 @@ DENSE = (
     "exchange.max_participation=0.00002",
 )
 
+PACED = (*DENSE, "replay.mode=scaled", "replay.speed=14400")
+"""The same, a bar each second, whether the system is ready or not."""
+
 SO_MANY_CRASHES = RestartLimit(crashes=1_000, backoff_s_max=0.1)
 """A stack that is killed on purpose does not give up, and does not wait longer each time."""
 

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from chaos.cells import KILL, Point
+from chaos.cells import KILL, Cell, Market, Point
 from chaos.run import Outcome
 
 RECOVERY = ("p50", "p99")
@@ -38,7 +38,8 @@ trades again: every process is ready, and a bar time that none of them had begun
 <p>After each drill, at a standstill of the market: every signal, decision, order, fill and mark is that of an
 undisturbed run (equal hash, also from reporting's tables); the venue's orders, trades and balances are ours; no trade
 is booked twice; no entry is larger than allowed, no order filled beyond its approval; every position has its stop or
-its exit at the venue. Where the breaker's flag was out of reach (valkey) orders are refused on purpose: there all but
+its exit at the venue; execution has not halted the account over something it could not explain. Where the breaker's
+flag was out of reach (valkey) orders are refused on purpose, and by the clock the market does not wait: there all but
 the first is checked.</p>
 {failures}
 <table><tr>{headings}</tr>{rows}</table></html>
@@ -86,8 +87,12 @@ class Row:
 def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
     by_row: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        by_row[outcome.cell.victim, outcome.cell.disturbance].append(outcome)
+        by_row[outcome.cell.victim, _disturbance(outcome.cell)].append(outcome)
     return [_row(victim, disturbance, ran) for (victim, disturbance), ran in by_row.items()]
+
+
+def _disturbance(cell: Cell) -> str:
+    return cell.disturbance if cell.market is Market.IN_LOCKSTEP else f"{cell.disturbance}, {cell.market}"
 
 
 def _row(victim: str, disturbance: str, ran: Sequence[Outcome]) -> Row:
@@ -112,7 +117,8 @@ def summary_of(outcomes: Sequence[Outcome]) -> str:
 
 def command_for(outcome: Outcome) -> str:
     """What repeats a drill."""
-    names = (outcome.cell.victim, outcome.cell.disturbance, outcome.cell.point)
+    cell = outcome.cell
+    names = (cell.victim, cell.disturbance, cell.point, cell.market)
     only = " ".join(f"--only '{name}'" for name in names)
     return f'make chaos ARGS="{only} --first-seed {outcome.seed} --from-bar {outcome.bar_time}"'
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import aiohttp
 import asyncpg
 
 from chaos import books, venue
-from chaos.cells import Cell
+from chaos.cells import Cell, Market
 from chaos.disturb import NotReached, disturb
-from chaos.invariants import differences, out_of_bounds, twice, unprotected
-from chaos.replay import DENSE, RunningReplay, dataset_of, replay_settings, running
+from chaos.invariants import differences, halts, out_of_bounds, twice, unprotected
+from chaos.replay import DENSE, LOOK_AGAIN_S, PACED, RunningReplay, dataset_of, replay_settings, running
 from n1v1.events import Event, OrdersComplete
 from n1v1.run_hash import first_difference, from_events, run_hash
 from n1v1_cli.in_process import events as events_in_process
@@ -30,6 +31,7 @@ from n1v1_research import datasets
 ENOUGH_BAR_TIMES = 120
 """A drill begins only where so many are left."""
 STANDSTILL_WITHIN_S = 60.0
+CONSISTENT_WITHIN_S = 20.0
 FROM_BAR_WITHIN_S = 600.0
 BROKEN = (AssertionError, OSError, ValueError, BusError, aiohttp.ClientError, asyncpg.PostgresError)
 """A stack that cannot be asked any more is a difference as well."""
@@ -74,7 +76,7 @@ class Undisturbed:
 
 
 class Drill:
-    """Cells on one stack. expected: None for those that may refuse orders."""
+    """Cells on one stack. expected: None for those that may refuse orders, and where the market does not wait."""
 
     def __init__(self, replay: RunningReplay, expected: Undisturbed | None) -> None:
         self._replay = replay
@@ -83,7 +85,9 @@ class Drill:
 
     async def run(self, cell: Cell, seed: int) -> Outcome:
         began, first = time.monotonic(), await self._replay.bar_times()
-        recovered, found, is_reached = None, [], True
+        recovered: float | None = None
+        found: list[str] = []
+        is_reached = True
         try:
             recovered = await disturb(self._replay, cell, random.Random(f"{seed} {cell}"))
             found = await self.check()
@@ -91,21 +95,30 @@ class Drill:
             is_reached = False
         except BROKEN as failure:
             found = [f"{type(failure).__name__}: {failure}"]
+        if cell.market is Market.BY_THE_CLOCK:
+            recovered = None  # the next bars were waited for
         return Outcome(cell, seed, found, recovered, time.monotonic() - began, first, is_reached)
 
     async def check(self) -> list[str]:
-        """Everything that must hold, at a standstill of the market."""
+        """Everything that must hold."""
+        if not self._replay.settings.is_lockstep:
+            return await self._in_time(self._broken_invariants, within_s=CONSISTENT_WITHIN_S)
         async with self._replay.standstill(within_s=STANDSTILL_WITHIN_S) as now_ns:
-            self._said += await self._replay.events(after=len(self._said))
-            found = [*self._differences_from_undisturbed(now_ns), *await self._broken_invariants()]
+            found = await self._broken_invariants()
             if self._expected is not None:
+                found += self._differences_from(self._expected.until(now_ns))
                 found += await self._differences_of_reporting(now_ns)
         return found
 
-    def _differences_from_undisturbed(self, now_ns: int) -> Iterator[str]:
-        if self._expected is None:
-            return
-        expected, records = from_events(self._expected.until(now_ns)), from_events(self._said)
+    async def _in_time(self, look: Callable[[], Awaitable[list[str]]], *, within_s: float) -> list[str]:
+        """What is still wrong after that time. The venue goes on while it is asked, and we are a moment behind it."""
+        deadline = time.monotonic() + within_s
+        while (found := await look()) and time.monotonic() < deadline:  # noqa: ASYNC110  # several things change
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return found
+
+    def _differences_from(self, undisturbed: Sequence[Event]) -> Iterator[str]:
+        expected, records = from_events(undisturbed), from_events(self._said)
         if (difference := first_difference(expected, records)) is not None:
             yield f"{difference} (first: undisturbed)"
         if run_hash(expected) != run_hash(records):
@@ -115,6 +128,7 @@ class Drill:
         settings = self._replay.settings
         instruments = instruments_of(settings)
         opening = {settings.account.quote_currency: settings.account.initial_balance}
+        self._said += await self._replay.events(after=len(self._said))
         ours = await books.statement(self._replay.stack.urls.postgres, opening=opening)
         theirs = await venue.statement(settings)
         return [
@@ -123,6 +137,7 @@ class Drill:
             *twice(theirs),
             *unprotected(theirs, [instrument.base for instrument in instruments]),
             *out_of_bounds(self._said, instruments, settings.risk_management.max_position_size),
+            *halts(self._said),
         ]
 
     async def _differences_of_reporting(self, now_ns: int) -> list[str]:
@@ -139,13 +154,15 @@ async def run_all(
 
     from_bar: where the first drill of a stack begins.
     """
-    for may_refuse in (False, True):
-        left = [(cell, seed) for cell, seed in drills if cell.may_refuse is may_refuse]
+    for settings, is_compared, cells in _arenas([cell for cell, _ in drills]):
+        left = [(cell, seed) for cell, seed in drills if cell in cells]
         while left:
             with tempfile.TemporaryDirectory(prefix="n1v1-chaos-") as name:
                 state = Path(name) / "state"
-                async with running(state, *DENSE, f"simulator.admin_port={free_port()}", announce=announce) as replay:
-                    drill = Drill(replay, None if may_refuse else expected)
+                async with running(
+                    state, *settings, f"simulator.admin_port={free_port()}", announce=announce
+                ) as replay:
+                    drill = Drill(replay, expected if is_compared else None)
                     await replay.until_settled(from_bar, within_s=FROM_BAR_WITHIN_S)
                     while left and expected.bar_times - await replay.bar_times() > ENOUGH_BAR_TIMES:
                         outcome = await drill.run(*left.pop(0))
@@ -153,6 +170,15 @@ async def run_all(
                         if outcome.differences:
                             _keep_logs(state, outcome)
                             break
+
+
+def _arenas(cells: Sequence[Cell]) -> Iterator[tuple[Sequence[str], bool, set[Cell]]]:
+    """Which cells can share a stack: its settings, and whether it is held against an undisturbed run."""
+    by_the_clock = {cell for cell in cells if cell.market is Market.BY_THE_CLOCK}
+    refusing = {cell for cell in cells if cell.may_refuse} - by_the_clock
+    yield DENSE, True, set(cells) - by_the_clock - refusing
+    yield DENSE, False, refusing
+    yield PACED, False, by_the_clock
 
 
 def _keep_logs(state: Path, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from chaos.cells import CELLS, KILL, NEEDS, POINTS_OF, SERVERS, SERVICES, STOP, Cell, Point, chosen
+from chaos.cells import CELLS, KILL, NEEDS, POINTS_OF, SERVERS, SERVICES, STOP, Cell, Market, Point, chosen
 from chaos.links import Cut
 from chaos.replay import DENSE, running
 from chaos.report import Count, command_for, rows_of, summary_of, write_page
@@ -37,6 +37,8 @@ SMALL = (
     Cell("venue", "answer not sent", Point.RANDOM),
     Cell("venue", "order not visible", Point.RANDOM),
     Cell("valkey", KILL, Point.JOURNALLED_NOT_SENT),
+    Cell("execution", STOP, Point.CANCEL_RACING_A_FILL, Market.BY_THE_CLOCK),
+    Cell("execution", KILL, Point.SENT_NOT_ANSWERED, Market.BY_THE_CLOCK),
 )
 
 
@@ -93,7 +95,8 @@ def test_a_moment_is_caught_in_the_victim_itself_or_in_somebody_who_needs_it() -
 
 
 def test_cells_are_chosen_by_victim_disturbance_and_moment() -> None:
-    assert chosen(["execution", "kill -9", "before commit"]) == [Cell("execution", KILL, Point.BEFORE_COMMIT)]
+    of_three = chosen(["execution", "kill -9", "before commit"])
+    assert of_three == [Cell("execution", KILL, Point.BEFORE_COMMIT, market) for market in Market]
     assert {cell.victim for cell in chosen(["risk", "portfolio"])} == {"risk", "portfolio"}
     assert chosen([]) == list(CELLS)
     with pytest.raises(ValueError, match="nothing is called nobody; there are: exchange_simulator, execution"):
@@ -111,7 +114,10 @@ def test_a_run_that_differed_names_its_seed_and_what_repeats_it(tmp_path: Path) 
     assert row.counts[Point.BEFORE_COMMIT] == Count(runs=2, differences=1, missed=1)
     assert row.recovery == ("3.00 s", "4.00 s")
     assert summary_of(outcomes) == "2 runs, 2 of them kills, 1 differences; 1 moments were not reached"
-    command = "make chaos ARGS=\"--only 'risk' --only 'kill -9' --only 'before commit' --first-seed 2 --from-bar 31\""
+    command = (
+        "make chaos ARGS=\"--only 'risk' --only 'kill -9' --only 'before commit' --only 'in lockstep'"
+        ' --first-seed 2 --from-bar 31"'
+    )
     assert command_for(outcomes[1]) == command
     write_page(tmp_path / "page.html", outcomes)
     assert "fills: &lt;one more&gt;" in (tmp_path / "page.html").read_text()
