@@ -16,6 +16,7 @@ from n1v1.errors import InvalidValue
 from n1v1.risk.policy import Exits, RiskPolicy, Sizing, SizingMethod, StopMethod, TargetMethod, TrailMethod
 from n1v1.run_hash import first_difference, run_hash
 from n1v1.signals.stage import Instance
+from n1v1.simulation.latency import lognormal_latencies
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule
 from n1v1.simulation.venue import VenueRules
 from n1v1.values import PPB, Instrument, to_ppb
@@ -121,6 +122,7 @@ def rules(draw: st.DrawFn) -> VenueRules:
         slippage_model=model,
         impact_ppb=0 if model is SlippageModel.FIXED else PERCENT,
         latency_ns=draw(st.sampled_from([0, 0, MINUTE // 2])),
+        latencies_ns=draw(st.sampled_from([(), lognormal_latencies(MINUTE, 1.0)])),
         participation_ppb=draw(st.sampled_from([None, None, PERCENT])),
         path=draw(st.sampled_from(IntrabarPath)),
         seed=7,

@@ -20,7 +20,9 @@ from n1v1.events import (
     VenueReport,
 )
 from n1v1.ids import ClientOrderId
+from n1v1.simulation.latency import lognormal_latencies, measured_latencies
 from n1v1.simulation.orders import OrderState
+from n1v1.simulation.records import LATENCIES
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1.values import PPB, Instrument, Liquidity, OrderType, Side, TimeInForce
@@ -461,6 +463,38 @@ def test_s10_a_stop_is_not_there_before_its_latency_has_passed() -> None:
     venue.submit_list("main", protected(order("entry"), stop=95))
     assert told(venue.advance([bar(2, 100, 101, 80, 100)])) == []
     assert told(venue.advance([bar(3, 100, 101, 96, 100)])) == ["entry 100.00 x 1 TAKER"]
+
+
+def test_s10_latencies_that_are_drawn_differ_by_order_and_never_by_run() -> None:
+    """Half of them are an hour, half are three: the bars they wait for differ, and a second venue agrees."""
+    rules = VenueRules(fee_rate_ppb=0, slippage_ppb=0, latencies_ns=(HOUR,) * 16 + (3 * HOUR,) * 16, seed=5)
+
+    def fills() -> list[list[str]]:
+        venue = venue_at(100, rules)
+        for number in range(1, 9):
+            venue.submit("main", order(f"o{number}", btc=f"0.{number}"))
+        return [told(venue.advance([flat(hour, 100)])) for hour in (2, 3, 4, 5)]
+
+    (none, early, between, late) = fills()
+    assert (none, between) == ([], [])
+    assert len(early) + len(late) == 8
+    assert early
+    assert late
+    assert fills() == [none, early, between, late]
+
+
+def test_s10_a_lognormal_latency_has_its_median_and_its_tail() -> None:
+    latencies = lognormal_latencies(100_000_000, 0.5)
+    assert len(latencies) == LATENCIES
+    assert latencies[15] < 100_000_000 < latencies[16]
+    assert latencies[-1] == 293_567_000  # 100 ms x e ** (0.5 x 2.15387), of which one order in 64 takes longer
+
+
+def test_s10_measured_latencies_are_told_by_their_quantiles() -> None:
+    assert measured_latencies(range(64)) == tuple(range(1, 64, 2))
+    assert measured_latencies([7]) == (7,) * LATENCIES
+    with pytest.raises(InvalidValue, match="expected one or more of at least 0 ns"):
+        measured_latencies([5, -1])
 
 
 def test_s11_and_s12_an_order_beyond_the_cash_is_refused_because_nobody_lends() -> None:

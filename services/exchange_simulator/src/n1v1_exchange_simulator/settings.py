@@ -113,6 +113,11 @@ def _rules_of(settings: Settings, source: Source) -> Rules:
     over_bars = venue_rules(settings, source.instruments[0])
     if source.quality is Quality.BARS:
         return over_bars
+    if over_bars.latencies_ns:
+        raise CannotStart(
+            f"exchange.latency_sigma and latency_file draw latencies over bars only, and this is {source.quality};"
+            " latency_ms is there for all"
+        )
     taker, maker = over_bars.fee_rate_ppb, over_bars.maker_fee_rate_ppb
     return MatchingRules(
         taker_fee_ppb=taker,

@@ -150,6 +150,11 @@ class Exchange(Section):
     latency_ms: int = Field(default=0, ge=0, le=86_400_000)
     """From the decision until an order counts at the simulator; it takes effect at the first bar that opens
     then or later. Over trades and depth it comes to the book so much of the market's time later."""
+    latency_sigma: Annotated[Decimal, Field(ge=0, le=5)] = Decimal(0)
+    """How much latencies differ, over bars: latency_ms is then the median of a lognormal distribution and this the
+    standard deviation of its logarithm; each order draws its own, by path_seed. 0: all alike."""
+    latency_file: Path | None = None
+    """In place of both: latencies that you measured, one a line, in milliseconds."""
     max_participation: Fraction | None = None
     """Share of a bar's volume that all orders of it may fill together at the simulator; over trades and depth, of
     the last minute's. Empty: no cap."""
@@ -157,7 +162,7 @@ class Exchange(Section):
     """In which order the simulator takes a bar to have reached its extremes. adverse: what hurts comes
     first. adaptive: what is nearer to the open. random: by path_seed."""
     path_seed: int = Field(default=0, ge=0, lt=2**31)
-    """Seed of intrabar_path=random."""
+    """Seed of intrabar_path=random, and of latencies that differ."""
     limit_fills: Literal["through", "queue"] = "through"
     """When the simulator fills a resting limit order. through: the bar trades beyond it. queue: also at a
     touch, with what the queue ahead leaves of the bar's volume."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
+from n1v1.errors import InvalidValue
+from n1v1.simulation.latency import lognormal_latencies, measured_latencies
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule, VenueRules
 from n1v1.values import Instrument, to_ppb
 from n1v1_common.settings.model import Settings
@@ -26,12 +29,39 @@ def venue_rules(settings: Settings, instrument: Instrument) -> VenueRules:
         slippage_ppb=rate_ppb(exchange.slippage_bps),
         impact_ppb=rate_ppb(exchange.impact_bps),
         latency_ns=exchange.latency_ms * NANOSECONDS_PER_MS,
+        latencies_ns=_latencies(settings),
         participation_ppb=None if exchange.max_participation is None else to_ppb(exchange.max_participation),
         path=IntrabarPath(exchange.intrabar_path),
         seed=exchange.path_seed,
         touch=TouchRule(exchange.limit_fills),
         queue_ppb=to_ppb(exchange.queue_ahead),
     )
+
+
+def _latencies(settings: Settings) -> tuple[int, ...]:
+    exchange = settings.exchange
+    if exchange.latency_file is not None:
+        return measured_latencies(_read_latencies(exchange.latency_file))
+    if exchange.latency_sigma:
+        return lognormal_latencies(exchange.latency_ms * NANOSECONDS_PER_MS, float(exchange.latency_sigma))
+    return ()
+
+
+def _read_latencies(path: Path) -> list[int]:
+    """Nanoseconds. Raises InvalidValue naming file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise InvalidValue(f"exchange.latency_file: cannot read {path}: {error.strerror}") from error
+    measured = []
+    for number, line in enumerate(lines, start=1):
+        if not (text := line.strip()):
+            continue
+        try:
+            measured.append(int(Decimal(text) * NANOSECONDS_PER_MS))
+        except (InvalidOperation, ValueError, OverflowError) as error:
+            raise InvalidValue(f"{path}, line {number}: expected milliseconds, got {text!r}") from error
+    return measured
 
 
 def rate_ppb(bps: Decimal) -> int:

@@ -39,6 +39,9 @@ def in_words(rules: VenueRules, instruments: tuple[Instrument, ...]) -> dict[str
 
 
 def _after_latency(rules: VenueRules) -> str:
+    if rules.latencies_ns:
+        least, most = rules.latencies_ns[0] / 1e6, rules.latencies_ns[-1] / 1e6
+        return f" that opens {least:,.1f} to {most:,.1f} ms after the decision, drawn for each order"
     return f" that opens {rules.latency_ns / 1e6:,.0f} ms after the decision" if rules.latency_ns else ""
 
 

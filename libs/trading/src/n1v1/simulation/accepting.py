@@ -13,6 +13,7 @@ from n1v1.kernels import kernel
 from n1v1.rounding import PPB, notional
 from n1v1.simulation.book import needed_lock
 from n1v1.simulation.costs import cost, taker_ticks
+from n1v1.simulation.latency import latency_of
 from n1v1.simulation.records import (
     ACCEPTED,
     GTD,
@@ -45,10 +46,11 @@ def accept(
     need has moved from the wallet into their locks; otherwise neither orders nor wallet may be used any more.
     """
     has_working = orders[first].is_working
+    latency_ns = latency_of(rules, orders[first], now_ns)
     for index in range(first, count):
         order = orders[index]
         waits_for_entry = has_working != 0 and index > first
-        _prepare(order, waits_for_entry, last_ticks, now_ns, rules)
+        _prepare(order, waits_for_entry, last_ticks, now_ns, latency_ns, rules)
         verdict = _filtered(instrument, order, last_ticks)
         if verdict == ACCEPTED and not waits_for_entry:
             verdict = _refused_at_once(order, last_ticks)
@@ -59,10 +61,10 @@ def accept(
 
 
 @kernel
-def _prepare(order: Any, waits_for_entry: bool, last_ticks: int, now_ns: int, rules: Any) -> None:
+def _prepare(order: Any, waits_for_entry: bool, last_ticks: int, now_ns: int, latency_ns: int, rules: Any) -> None:
     order.accepted_ns = now_ns
     order.updated_ns = now_ns
-    order.effective_ns = now_ns + rules.latency_ns
+    order.effective_ns = now_ns + latency_ns
     order.state = PENDING if waits_for_entry else OPEN
     order.open_lots = 0 if waits_for_entry else order.lots
     order.lock_ticks = _lock_ticks(order, last_ticks, rules)

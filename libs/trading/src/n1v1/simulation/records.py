@@ -146,6 +146,9 @@ BAR = np.dtype(
     ]
 )
 
+LATENCIES = 32
+"""How many latencies a distribution is told by, each as likely as the others."""
+
 RULES = np.dtype(
     [
         ("taker_fee_ppb", "i8"),
@@ -155,6 +158,8 @@ RULES = np.dtype(
         ("slippage_ppb", "i8"),
         ("impact_ppb", "i8"),  # of an order as large as the bar's volume
         ("latency_ns", "i8"),
+        ("is_latency_drawn", "i8"),
+        ("latencies", "i8", (LATENCIES,)),  # ns, in place of latency_ns when they are drawn
         ("participation_ppb", "i8"),  # of the bar's volume; UNLIMITED: no cap
         ("path", "i8"),
         ("seed", "i8"),

@@ -40,12 +40,13 @@ class TouchRule(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueRules:
     """fee_rate_ppb, maker_fee_rate_ppb: of the traded value, for takers and makers (None: makers pay the same).
-    min_fee: quanta for each execution, at most what was traded.
-    slippage_ppb: of the price; in the models with impact it is half the spread. impact_ppb: how far an order as large
-    as the bar's volume moves the price. latency_ns: from the decision until an order counts; it takes effect at the
-    first bar that opens then or later. participation_ppb: the share of a bar's volume that all our orders of it may
-    fill together (None: no cap). seed: of the random path. queue_ppb: the share of a bar's volume that stands ahead of
-    us at a touched limit.
+    min_fee: quanta for each execution, at most what was traded. slippage_ppb: of the price; in the models with impact
+    it is half the spread. impact_ppb: how far an order as large as the bar's volume moves the price. latency_ns: from
+    the decision until an order counts; it takes effect at the first bar that opens then or later. latencies_ns:
+    latencies of which one is drawn for each order, by the seed, in place of latency_ns: LATENCIES of them, see
+    n1v1.simulation.latency. participation_ppb: the share of a bar's volume that all our orders of it may fill
+    together (None: no cap). seed: of the random path. queue_ppb: the share of a bar's volume that stands ahead of us
+    at a touched limit.
 
     Raises InvalidValue naming the rule, what is allowed and what came.
     """
@@ -57,6 +58,7 @@ class VenueRules:
     slippage_model: SlippageModel = SlippageModel.FIXED
     impact_ppb: int = 0
     latency_ns: int = 0
+    latencies_ns: tuple[int, ...] = ()
     participation_ppb: int | None = None
     path: IntrabarPath = IntrabarPath.ADVERSE
     seed: int = 0
@@ -71,6 +73,7 @@ class VenueRules:
         self._check("min_fee", 0, records.UNLIMITED)
         self._check("impact_ppb", 0, PPB - 1)
         self._check("latency_ns", 0, MAX_LATENCY_NS)
+        self._check_latencies()
         if self.participation_ppb is not None:
             self._check("participation_ppb", 1, PPB)
         self._check("seed", 0, 2**31 - 1)
@@ -83,6 +86,13 @@ class VenueRules:
         if not least <= value <= most:
             raise InvalidValue(f"{name} must be at least {least} and at most {most}, got {value}")
 
+    def _check_latencies(self) -> None:
+        if self.latencies_ns and len(self.latencies_ns) != records.LATENCIES:
+            raise InvalidValue(f"latencies_ns: expected {records.LATENCIES} of them, got {len(self.latencies_ns)}")
+        for latency in self.latencies_ns:
+            if not 0 <= latency <= MAX_LATENCY_NS:
+                raise InvalidValue(f"latencies_ns must be at least 0 and at most {MAX_LATENCY_NS}, got {latency}")
+
     def record(self) -> Record:
         """As kernels read them: see `n1v1.simulation.records.RULES`."""
         found = new_record(records.RULES)
@@ -93,6 +103,8 @@ class VenueRules:
         found.slippage_ppb = self.slippage_ppb
         found.impact_ppb = self.impact_ppb
         found.latency_ns = self.latency_ns
+        found.is_latency_drawn = int(bool(self.latencies_ns))
+        found.latencies[: len(self.latencies_ns)] = self.latencies_ns
         found.participation_ppb = records.UNLIMITED if self.participation_ppb is None else self.participation_ppb
         found.path = list(IntrabarPath).index(self.path)
         found.seed = self.seed
