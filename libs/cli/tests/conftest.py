@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# What the supervisor expects of a service, and the troubles it may have, as FAKE_<TROUBLE> or FAKE_<TROUBLE>_<NAME>.
+# What the supervisor expects of a service, and the troubles it may have, as N1V1_FAKE_<TROUBLE>_<NAME>.
 FAKE_SERVICE = """
 import http.server, json, os, pathlib, signal, sys, time
 
@@ -15,7 +15,7 @@ service = __name__ if __name__ != "__main__" else __spec__.parent
 service = service.removeprefix("n1v1_")
 workers = settings["signals"]["worker_count"]
 instance = service if service != "signals" or workers == 1 else f"signals-{settings['signals']['worker_index']}"
-trouble = lambda name: os.environ.get(f"FAKE_{name}_{instance.upper()}")
+trouble = lambda name: os.environ.get(f"N1V1_FAKE_{name}_{instance.upper()}")
 
 print(f"{instance} begins", flush=True)
 if code := trouble("EXIT"):

@@ -105,7 +105,7 @@ async def test_a_killed_service_is_announced_with_its_log_and_started_again(
 async def test_a_service_that_keeps_crashing_ends_the_stack_with_the_last_40_lines_of_its_log(
     fake_services: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_EXIT_RISK", "1")
+    monkeypatch.setenv("N1V1_FAKE_EXIT_RISK", "1")
     services = [Service(spec, tmp_path) for spec in specs(tmp_path, "portfolio", "risk")]
     async with supervised(services) as (supervisor, events):
         with pytest.raises(StackFailed, match="risk crashed 5 times within 60 s") as failure:
@@ -120,7 +120,7 @@ async def test_a_service_that_keeps_crashing_ends_the_stack_with_the_last_40_lin
 async def test_wrong_settings_or_a_taken_port_are_not_tried_again(
     fake_services: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    monkeypatch.setenv("FAKE_EXIT_RISK", str(code))
+    monkeypatch.setenv("N1V1_FAKE_EXIT_RISK", str(code))
     async with supervised([Service(spec, tmp_path) for spec in specs(tmp_path, "risk")]) as (supervisor, events):
         with pytest.raises(StackFailed, match=f"ended with exit code {code}"):
             await supervisor.ready()
@@ -130,7 +130,7 @@ async def test_wrong_settings_or_a_taken_port_are_not_tried_again(
 async def test_a_service_that_never_gets_ready_says_what_it_waits_for(
     fake_services: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_UNREADY_RISK", "yes")
+    monkeypatch.setenv("N1V1_FAKE_UNREADY_RISK", "yes")
     [spec] = specs(tmp_path, "risk")
     async with supervised([Service(spec, tmp_path, ready_within_s=1.0)]) as (supervisor, _):
         with pytest.raises(StackFailed, match="risk was not ready within 1 s: starting"):
@@ -140,7 +140,7 @@ async def test_a_service_that_never_gets_ready_says_what_it_waits_for(
 async def test_a_service_that_ignores_sigterm_is_killed_at_its_deadline(
     fake_services: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_STUBBORN_RISK", "yes")
+    monkeypatch.setenv("N1V1_FAKE_STUBBORN_RISK", "yes")
     [spec] = specs(tmp_path, "risk")
     service = Service(spec, tmp_path, stop_within_s=0.2)
     async with supervised([service]) as (supervisor, _):

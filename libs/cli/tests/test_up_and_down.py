@@ -83,7 +83,7 @@ def test_ctrl_c_at_any_moment_stops_everything_and_leaves_nothing_running(
 def test_a_service_that_cannot_run_is_shown_with_its_log_and_fails_the_command(
     fake_services: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_EXIT_EXECUTION", "3")
+    monkeypatch.setenv("N1V1_FAKE_EXIT_EXECUTION", "3")
     up = n1v1("up", *PROCESS_ONLY)
     assert up.returncode == 1
     assert "execution ended with exit code 3" in up.stdout

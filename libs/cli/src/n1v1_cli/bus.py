@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 CONNECT_WITHIN_S = 5.0
 
 
-def settings_of(args: argparse.Namespace) -> Settings:
-    """Those that the options name, otherwise those of the running stack. Raises NoStack."""
+def settings_of(args: argparse.Namespace, *, as_admin: bool = False) -> Settings:
+    """Those that the options name, otherwise those of the running stack. Raises NoStack.
+
+    as_admin: of the stack's administrator instead of its operator, who may give commands and read.
+    """
     from n1v1_cli.errors import NoStack
     from n1v1_cli.options import load_settings
     from n1v1_cli.stack.folder import default_state_dir, stack_is_running
@@ -35,7 +38,7 @@ def settings_of_stack(record: StackRecord) -> Settings:
     """Those that the services of a running stack have."""
     from n1v1_common.settings.service import SETTINGS_VARIABLE, load_service_settings
 
-    return load_service_settings({SETTINGS_VARIABLE: record.settings})
+    return load_service_settings({SETTINGS_VARIABLE: record.admin_settings if as_admin else record.settings})
 
 
 async def connected(settings: Settings) -> NatsBus:

@@ -66,6 +66,8 @@ STRATEGY_STATE = BucketSpec(
     max_bytes=256 * MIB,
 )
 
+ALL_BUCKETS = (STRATEGY_STATE,)
+
 
 def stream_of(subject: str) -> StreamSpec:
     """The stream that keeps a subject (wildcards allowed behind its first token). Raises LookupError for none."""

@@ -26,8 +26,8 @@ from n1v1_common.state import (
     StateUnavailable,
     Value,
 )
-from n1v1_common.state.hot_state import VERSION_MAX
-from n1v1_common.state.redis_state import KEY_PREFIX, RedisHotState, connect
+from n1v1_common.state.hot_state import KEY_PREFIX, VERSION_MAX
+from n1v1_common.state.redis_state import RedisHotState, connect
 
 DEADLINE_S = 20.0
 

@@ -42,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.action == "requeue" and args.seq is None:
         raise CommandError("requeue needs the number of a letter. n1v1 dead-letters lists them")
-    settings = settings_of(args)
-    return asyncio.run(_requeue(settings, args) if args.action == "requeue" else _list(settings, args))
+    if args.action == "requeue":  # says again what others said, which an operator may not
+        return asyncio.run(_requeue(settings_of(args, as_admin=True), args))
+    return asyncio.run(_list(settings_of(args), args))
 
 
 async def _list(settings: Settings, args: argparse.Namespace) -> int:

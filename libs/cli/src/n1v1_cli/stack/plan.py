@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from pydantic import SecretStr
+
 from n1v1_cli.stack.service import ServiceSpec
+from n1v1_common.access import ACCESS, ADMIN, OPERATOR, Access
 from n1v1_common.servers.folders import prepare_folder
 from n1v1_common.servers.ports import LOOPBACK, claim_port
 from n1v1_common.settings.load import BUILT_IN, Loaded
@@ -30,6 +33,8 @@ START_AFTER: Mapping[str, Sequence[str]] = {
 
 SERVICES = tuple(START_AFTER)
 
+WITHHELD = SecretStr("withheld")
+
 # Which settings point at a server. One that somebody has set means a server of their own.
 SERVER_SETTINGS = {"nats": "bus.url", "valkey": "redis.url", "postgres": "postgres.dsn"}
 
@@ -48,10 +53,14 @@ def straight(service: str, setting: str, url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The processes, and the settings file that those have which are not one of many."""
+    """The processes, each with a settings file of its own, and what the commands are told.
+
+    settings, admin_file: of the administrator, who may do everything. settings_file: of the operator.
+    """
 
     services: tuple[ServiceSpec, ...]
     settings_file: Path
+    admin_file: Path
     settings: Settings
 
 
@@ -71,11 +80,12 @@ def make_plan(
     state_dir: Path,
     *,
     services: Collection[str],
-    server_settings: Mapping[str, str],
+    server_settings: Callable[[str], Mapping[str, str]],
     route: Route = straight,
 ) -> Plan:
     """Choose ports, write a settings file for each process, and say what to run.
 
+    server_settings: what a user of access.table is told of the servers that were started for it.
     Ports are chosen here, so that a service that is started again is found where it was.
 
     Raises:
@@ -85,7 +95,6 @@ def make_plan(
     changes: dict[str, object] = {
         "paths.state_dir": state_dir,
         "paths.datasets_dir": loaded.settings.datasets_dir.absolute(),  # also for a stack in a folder of its own
-        **server_settings,
     }
     for service in services:
         listen = loaded.settings.listen_of(service)
@@ -96,41 +105,57 @@ def make_plan(
         if loaded.settings.exchange.api_key is None:
             changes |= {"exchange.api_key": token_hex(16), "exchange.api_secret": token_hex(32)}
     folder = prepare_folder(state_dir / "run")
-    everybody = folder / "settings.json"
-    settings = dump_for_service(loaded, everybody, changes)
+    admin_file = folder / "settings-admin.json"
+    settings = dump_for_service(loaded, admin_file, {**changes, **server_settings(ADMIN)})
+    operator_file = folder / "settings.json"
+    operators = {**changes, **withheld_from(ACCESS[OPERATOR], settings), **server_settings(OPERATOR)}
+    dump_for_service(loaded, operator_file, operators)
     specs: list[ServiceSpec] = []
     for service in services:
-        if service == "signals" and settings.signals.worker_count > 1:
-            specs += _workers(loaded, folder, changes, settings.signals.worker_count)
-        elif detours := _detours(service, changes, route):
-            path = folder / f"settings-{service}.json"
-            dump_for_service(loaded, path, changes | detours)
-            specs.append(_spec(service, service, path))
-        else:
-            specs.append(_spec(service, service, everybody))
-    return Plan(_with_order(specs), everybody, settings)
+        told = {**changes, **withheld_from(ACCESS[service], settings), **server_settings(service)}
+        told |= _detours(service, told, route)
+        for name, own in _processes(service, settings, told):
+            path = folder / f"settings-{name}.json"
+            dump_for_service(loaded, path, {**told, **own})
+            specs.append(ServiceSpec(name=name, module=f"n1v1_{service}", env={SETTINGS_VARIABLE: str(path)}))
+    return Plan(_with_order(specs), operator_file, admin_file, settings)
 
 
-def _detours(service: str, changes: Mapping[str, object], route: Route) -> dict[str, str]:
-    """The addresses by which this service reaches others, where they are not everybody's."""
-    ways = {key: (str(changes[key]), route(service, key, str(changes[key]))) for key in ADDRESSES if key in changes}
-    return {key: way for key, (straight_way, way) in ways.items() if way != straight_way}
+def _detours(service: str, told: Mapping[str, object], route: Route) -> dict[str, str]:
+    """The addresses by which this service reaches others."""
+    return {key: route(service, key, url) for key in ADDRESSES if isinstance(url := told.get(key), str)}
 
 
-def _spec(name: str, service: str, settings_file: Path) -> ServiceSpec:
-    return ServiceSpec(name=name, module=f"n1v1_{service}", env={SETTINGS_VARIABLE: str(settings_file)})
+def withheld_from(access: Access, settings: Settings) -> dict[str, object]:
+    """Secrets that a process is not told because it has no use for them, as settings that say nothing."""
+    nothing = Settings()
+    withheld: dict[str, object] = {"postgres.owner_dsn": None}
+    if not access.holds_venue_keys:
+        withheld |= {f"exchange.{name}": None for name in ("api_key", "api_secret", "api_password")}
+    if access is not ACCESS[SIMULATOR]:
+        blank = {"api_key": WITHHELD, "api_secret": WITHHELD}
+        withheld["simulator.accounts"] = {
+            name: account.model_copy(update=blank).model_dump() for name, account in settings.simulator.accounts.items()
+        }
+    if not access.has_schema:
+        withheld["postgres.dsn"] = nothing.postgres.dsn
+    if not (access.reads_keys or access.writes_keys):
+        withheld["redis.url"] = nothing.redis.url
+    if not access.speaks:
+        withheld["bus.password"] = None
+    return withheld
 
 
-def _workers(loaded: Loaded, folder: Path, changes: Mapping[str, object], count: int) -> list[ServiceSpec]:
-    specs = []
-    for index in range(count):
-        name = f"signals-{index}"
-        port = changes["services.signals.port"] if index == 0 else claim_port(name, 0)
-        own = {"signals.worker_index": index, "services.signals.port": port}
-        path = folder / f"settings-{name}.json"
-        dump_for_service(loaded, path, {**changes, **own})
-        specs.append(_spec(name, "signals", path))
-    return specs
+def _processes(service: str, settings: Settings, told: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
+    """The names of a service's processes, and what each is told beside the others."""
+    workers = settings.signals.worker_count
+    if service != "signals" or workers == 1:
+        return [(service, {})]
+    ports = [told["services.signals.port"], *(claim_port(f"signals-{n}", 0) for n in range(1, workers))]
+    return [
+        (f"signals-{index}", {"signals.worker_index": index, "services.signals.port": port})
+        for index, port in enumerate(ports)
+    ]
 
 
 def _with_order(specs: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:

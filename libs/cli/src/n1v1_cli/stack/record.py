@@ -37,7 +37,9 @@ class StackRecord:
     state_dir: str
     spans_dir: str
     settings: str
-    """Path of the settings file that every service was given (secrets included, readable by its owner only)."""
+    """Path of the operator's settings (secrets included, readable by its owner only), which commands use."""
+    admin_settings: str
+    """Path of the administrator's, for what an operator may not do."""
     processes: tuple[ProcessRecord, ...] = field(default=())
 
     def process(self, name: str) -> ProcessRecord | None:

@@ -22,13 +22,43 @@ READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0  # services drain for up to 10 s
 
 
+# What a process needs of its surroundings. Settings come by a file; whatever else is in the environment of whoever
+# typed `n1v1 up` (tokens, keys, N1V1__EXCHANGE__API_KEY) is nobody's business.
+INHERITED = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT"}
+    | {
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    }
+)
+INHERITED_PREFIXES = (
+    "PYTHON", "LC_", "LD_LIBRARY_", "DYLD_", "XDG_", "N1V1_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "COVERAGE_",
+)  # fmt: skip
+SETTINGS_PREFIX = "N1V1__"
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of an environment what a service gets to see."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in INHERITED or (name.startswith(INHERITED_PREFIXES) and not name.startswith(SETTINGS_PREFIX))
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """What runs as `name`, and with what.
 
     name: of the process. A service with several workers has one spec each: signals-0, signals-1.
     module: run as `python -m module`.
-    env: added to our own environment.
+    env: added to what it inherits of our own environment.
     after: names of those that must be ready before this one is started.
     """
 
@@ -128,7 +158,7 @@ class Service:
             argv=[sys.executable, "-m", self.spec.module],
             log=self.log,
             # Unbuffered, so that the log of a process that was killed is whole.
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **self.spec.env},
+            env={**inherited(os.environ), "PYTHONUNBUFFERED": "1", **self.spec.env},
             farewells=(Farewell(signal.SIGTERM, self._stop_within_s),),
             # Nobody is left to insist, a service that hangs would stay for ever, and being killed costs it nothing.
             dies_with_parent=signal.SIGKILL,

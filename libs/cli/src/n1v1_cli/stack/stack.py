@@ -12,6 +12,7 @@ from typing import Self
 
 from n1v1_cli.stack.events import Announce, Event, What
 from n1v1_cli.stack.folder import stack_lock
+from n1v1_cli.stack.installation import install, preparing
 from n1v1_cli.stack.plan import Plan, Route, default_services, make_plan, servers_of_their_own, straight
 from n1v1_cli.stack.record import ProcessRecord, StackRecord, remove_record, write_record
 from n1v1_cli.stack.service import Service
@@ -75,15 +76,17 @@ class Stack:
             lock.acquire()
             undo.callback(lock.release)
             undo.callback(remove_record, self.state_dir)
-            servers = await undo.enter_async_context(self._make_servers())
+            async with preparing():
+                servers = await undo.enter_async_context(self._make_servers())
             self._servers = servers
             self._plan = make_plan(
                 self._loaded,
                 self.state_dir,
                 services=self._services,
-                server_settings=servers.settings,
+                server_settings=servers.settings_of,
                 route=self._route,
             )
+            await install(self._plan.settings, servers)
             self._supervisor = self._make_supervisor(servers, self._plan)
             undo.push_async_callback(self._supervisor.stop)
             self._supervisor.start()
@@ -147,6 +150,7 @@ class Stack:
         return EmbeddedServers(
             self.state_dir,
             durability=Durability(self._loaded.settings.servers.durability),
+            signal_partitions=self._loaded.settings.signals.partitions,
             without=servers_of_their_own(self._loaded),
         )
 
@@ -176,6 +180,7 @@ class Stack:
             state_dir=str(self.state_dir),
             spans_dir=str(settings.spans_dir),
             settings=str(self.plan.settings_file),
+            admin_settings=str(self.plan.admin_file),
             processes=tuple(self._process_records()),
         )
 

@@ -290,8 +290,8 @@ class Bus(Protocol):
     def epoch(self) -> int:
         """Counts lost connections. After one, what was on its way comes again behind its successors; see ordered."""
 
-    async def declare(self, streams: Sequence[StreamSpec]) -> None:
-        """Create the streams, or change existing ones into what is declared.
+    async def declare(self, streams: Sequence[StreamSpec], buckets: Sequence[BucketSpec] = ()) -> None:
+        """Create the streams and buckets, or change existing ones into what is declared.
 
         Raises:
             StreamMismatch: the server refuses the change, or another stream stores the same subjects.

@@ -43,10 +43,12 @@ class MemoryBus:
         self.epoch = 0
         """Raised by tests that want a lost connection."""
 
-    async def declare(self, streams: Sequence[StreamSpec]) -> None:
+    async def declare(self, streams: Sequence[StreamSpec], buckets: Sequence[BucketSpec] = ()) -> None:
         self._check_open()
         for spec in streams:
             self._server.declare(spec)
+        for bucket in buckets:
+            self._server.bucket(bucket)
 
     async def publish(self, messages: Sequence[Outgoing], *, retry_for_s: float = 0.0) -> list[Published]:
         self._check_open()

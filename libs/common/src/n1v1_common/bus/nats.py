@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -21,7 +22,6 @@ from n1v1_common.bus.api import (
     BucketSpec,
     BusClosed,
     BusError,
-    BusUnavailable,
     ConsumerSpec,
     Delivery,
     Entry,
@@ -57,11 +57,11 @@ from n1v1_common.bus.subjects import check_key
 
 STREAM_NAME_IN_USE = 10058
 WRONG_LAST_SEQUENCE = (10071, 10164)
+MESSAGE_NOT_FOUND = 10037
 TAP_BACKLOG_MAX = 4096
 PERSIST_MODE = "persist_mode"
 """`async` spares the fsync of each message that a server with `sync_interval: always` makes, and most writes."""
 EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
-DIRECT_GET_HEADERS = frozenset({"Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending"})
 
 
 class NatsBus:
@@ -118,10 +118,12 @@ class NatsBus:
     def counters(self) -> BusCounters:
         return self._connection.counters
 
-    async def declare(self, streams: Sequence[StreamSpec]) -> None:
+    async def declare(self, streams: Sequence[StreamSpec], buckets: Sequence[BucketSpec] = ()) -> None:
         self._check_open()
         for spec in streams:
             await self._declare(spec.name, stream_config(spec))
+        for bucket in buckets:
+            await self._declare(f"KV_{bucket.bucket}", bucket_config(bucket))
 
     async def publish(self, messages: Sequence[Outgoing], *, retry_for_s: float = 0.0) -> list[Published]:
         self._check_open()
@@ -147,13 +149,13 @@ class NatsBus:
         return tap
 
     async def last_message(self, stream: str, subject: str) -> Delivery | None:
-        return await self._direct_get(stream, {"last_by_subj": subject})
+        return await self._stored(stream, {"last_by_subj": subject})
 
     async def read(self, stream: str, *, start_seq: int = 1, limit: int = 100, subject: str = ">") -> list[Delivery]:
         found: list[Delivery] = []
         while len(found) < limit:
             following = found[-1].seq + 1 if found else max(start_seq, 1)
-            message = await self._direct_get(stream, {"seq": following, "next_by_subj": subject})
+            message = await self._stored(stream, {"seq": following, "next_by_subj": subject})
             if message is None:
                 break
             found.append(message)
@@ -166,8 +168,10 @@ class NatsBus:
         return StreamPosition(first_seq, state["last_seq"], parse_time_ns(facts["created"]))
 
     async def key_value(self, spec: BucketSpec) -> KeyValue:
-        self._check_open()
-        await self._declare(f"KV_{spec.bucket}", bucket_config(spec))
+        try:
+            await self._stream_info(f"KV_{spec.bucket}")
+        except StreamMissing:
+            await self.declare((), [spec])
         return NatsKeyValue(self, spec.bucket)
 
     async def drain(self) -> None:
@@ -259,28 +263,28 @@ class NatsBus:
     def _stream_error(self, stream: str, error: ApiError) -> StreamMissing | ApiError:
         return StreamMissing(stream) if error.err_code == STREAM_NOT_FOUND else error
 
-    async def _direct_get(self, stream: str, request: Mapping[str, object]) -> Delivery | None:
+    async def _stored(self, stream: str, request: Mapping[str, object]) -> Delivery | None:
+        """A stored message; None where there is none.
+
+        By STREAM.MSG.GET, which wraps the message in JSON, and not by DIRECT.GET, which sends it as it is: the server
+        sends an answer to whatever reply subject the request names, without asking whether the requester may publish
+        there. A service that stores bytes of its own and has them sent bare to the subject of an order has placed one.
+        """
         self._check_open()
-        payload = json.dumps(request).encode()
         try:
-            async with translated_errors():
-                msg = await self._client.request(f"$JS.API.DIRECT.GET.{stream}", payload, timeout=API_TIMEOUT_S)
-        except BusUnavailable as error:
-            if isinstance(error.__cause__, nats.errors.NoRespondersError):
-                await self._stream_info(stream)  # says so when it is only that the stream is missing
-            raise
-        headers = dict(msg.headers or NO_HEADERS)
-        if "Nats-Sequence" not in headers:
-            if headers.get("Status") == "404":
+            answer = await self._connection.api(f"STREAM.MSG.GET.{stream}", request)
+        except ApiError as error:
+            if error.err_code == MESSAGE_NOT_FOUND:
                 return None
-            raise ApiError(int(headers.get("Status", "0")), 0, headers.get("Description", "no stored message"))
+            raise self._stream_error(stream, error) from error
+        message: Json = answer["message"]
         return Delivery(
-            stream=headers["Nats-Stream"],
-            subject=headers["Nats-Subject"],
-            data=msg.data,
-            headers={key: value for key, value in headers.items() if key not in DIRECT_GET_HEADERS},
-            seq=int(headers["Nats-Sequence"]),
-            published_ns=parse_time_ns(headers["Nats-Time-Stamp"]),
+            stream=stream,
+            subject=message["subject"],
+            data=b64decode(message.get("data", "")),
+            headers=parse_headers(b64decode(message.get("hdrs", ""))),
+            seq=int(message["seq"]),
+            published_ns=parse_time_ns(message["time"]),
         )
 
     async def put(self, subject: str, value: bytes, headers: Mapping[str, str]) -> int:
@@ -367,7 +371,7 @@ def stream_config(spec: StreamSpec) -> Json:
         "max_age": round(spec.max_age_s * NS_PER_S),
         "max_bytes": spec.max_bytes,
         "duplicate_window": round(spec.duplicate_window_s * NS_PER_S),
-        "allow_direct": True,
+        "allow_direct": False,
         "num_replicas": 1,
     }
     return config if spec.is_synced else config | {PERSIST_MODE: "async"}
@@ -384,8 +388,8 @@ def bucket_config(spec: BucketSpec) -> Json:
         "storage": "file",
         "max_msgs_per_subject": spec.history,
         "max_bytes": spec.max_bytes,
-        "allow_direct": True,
-        "allow_rollup_hdrs": True,
+        "allow_direct": False,
+        "allow_rollup_hdrs": False,  # one header on one key would empty the bucket
         "deny_delete": True,
         "num_replicas": 1,
     }
@@ -403,6 +407,13 @@ def consumer_config(spec: ConsumerSpec) -> Json:
         "max_deliver": spec.max_deliver,
         "max_ack_pending": spec.max_ack_pending,
     }
+
+
+def parse_headers(block: bytes) -> Mapping[str, str]:
+    """Headers as they are stored: a version line, then `Name: value` lines. Empty for a message without any."""
+    lines = block.decode().split("\r\n")[1:]
+    named = (line.partition(":") for line in lines if line)
+    return {name: value.strip() for name, _, value in named} or NO_HEADERS
 
 
 def parse_time_ns(text: str) -> int:

@@ -65,6 +65,12 @@ class BusCounters:
     late_acks: int = 0
 
 
+def inbox_prefix(url: str) -> str:
+    """Where the server's answers to the user of a URL go: apart, so that nobody else can be allowed to hear them."""
+    user = urlsplit(url).username or ""
+    return f"_INBOX.{user}" if user.replace("_", "").isalnum() else "_INBOX"
+
+
 def exit_process(reason: str) -> None:
     """The default answer to a dead connection: leave, so that the supervisor starts a process with a live
     one.
@@ -168,6 +174,7 @@ class Connection:
             "ping_interval": PING_INTERVAL_S,
             "max_outstanding_pings": 1,
             "pending_size": 0,
+            "inbox_prefix": inbox_prefix(url).encode(),
             "skip_subject_validation": True,  # they come from our own code; a check per message is dear
         }
 
@@ -187,7 +194,8 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         self._signs_of_life += 1
         self._last_error = error
-        log.debug("nats: %r", error)
+        refused = "permissions violation" in str(error).lower()
+        log.log(logging.ERROR if refused else logging.DEBUG, "nats: %r", error)
 
     async def _on_disconnect(self) -> None:
         self._signs_of_life += 1

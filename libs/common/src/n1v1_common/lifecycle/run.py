@@ -56,7 +56,7 @@ class Service:
 def run_service(service: Service, env: Mapping[str, str] = os.environ) -> int:
     """Runs a service in this process until it ends; gives the exit code."""
     try:
-        settings = load_service_settings(env)
+        settings = load_service_settings(env, service=service.name)
         crash_points.allow(service.name, settings, env)
     except ConfigError as error:
         sys.stderr.write(f"{service.name}: settings are wrong\n{error}\n")

@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from n1v1_common.servers.folders import FolderLock, prepare_folder
-from n1v1_common.servers.nats import USER as NATS_USER
 from n1v1_common.servers.nats import NatsServer
-from n1v1_common.servers.ports import LOOPBACK
 from n1v1_common.servers.postgres import PostgresServer
 from n1v1_common.servers.server import Durability, EmbeddedServer
 from n1v1_common.servers.valkey import ValkeyServer
@@ -47,9 +45,12 @@ class EmbeddedServers:
         nats_monitoring_port: int = 0,
         redis_port: int = 0,
         postgres_port: int = 0,
+        signal_partitions: int = 1,
         without: Collection[str] = (),
     ) -> None:
-        """without: names (nats, valkey, postgres) of those that are not started here, because yours run elsewhere.
+        """signal_partitions: into how many the symbols are divided; each has a consumer of its own.
+
+        without: names (nats, valkey, postgres) of those that are not started here, because yours run elsewhere.
 
         Raises StateFolderUnusable or WrongOwner: the folder is checked here, before anything starts.
         """
@@ -65,6 +66,7 @@ class EmbeddedServers:
             durability=durability,
             port=nats_port,
             monitoring_port=nats_monitoring_port,
+            signal_partitions=signal_partitions,
         )
         self.valkey = ValkeyServer(
             folder / "valkey",
@@ -97,19 +99,9 @@ class EmbeddedServers:
             nats_monitoring=self.nats.monitoring_url,
         )
 
-    @property
-    def settings(self) -> dict[str, str]:
-        """The same as settings, passwords included: what a service must be told to find them."""
-        of_each = {
-            "nats": {
-                "bus.url": f"nats://{LOOPBACK}:{self.nats.port}",
-                "bus.user": NATS_USER,
-                "bus.password": self.nats.password,
-            },
-            "valkey": {"redis.url": self.valkey.url},
-            "postgres": {"postgres.dsn": self.postgres.url},
-        }
-        return {key: value for server in self.all for key, value in of_each[server.name].items()}
+    def settings_of(self, user: str) -> dict[str, str]:
+        """How a user of access.table finds the servers that are started here and know it; passwords included."""
+        return {key: value for server in self.all for key, value in server.settings_of(user).items()}
 
     async def start(self) -> Self:
         """Start all three at the same time; when one fails, the others are stopped and its error is raised.

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import asyncpg
 
+from n1v1_common.access.database import role_of
+from n1v1_common.access.table import ADMIN, owners_of_schemas
 from n1v1_common.servers import binaries
 from n1v1_common.servers.errors import ServerFailed, StateFolderUnusable, WrongOwner
 from n1v1_common.servers.folders import user_name
-from n1v1_common.servers.passwords import write_private
+from n1v1_common.servers.passwords import password_for, write_private
 from n1v1_common.servers.ports import LOOPBACK
 from n1v1_common.servers.process import ChildProcess, Farewell, ProcessSpec, describe_exit, tail
 from n1v1_common.servers.server import Durability, EmbeddedServer, NotYet
@@ -62,13 +64,24 @@ class PostgresServer(EmbeddedServer):
         """as_nobody: when root, do not even try a user namespace."""
         super().__init__(folder, secrets=secrets, log=log, durability=durability, port=port)
         self._as_nobody = as_nobody
+        self._passwords = {user: password_for(user, secrets) for user in owners_of_schemas()}
         self._bin = Path()
         self._wrapper: Sequence[str] = ()
         self._setpriv: Sequence[str] = ()
 
     @property
     def url(self) -> str:
+        """Of the owner of all tables."""
         return self._url(DATABASE)
+
+    def settings_of(self, user: str) -> dict[str, str]:
+        """What a user is told; nothing when it has no tables."""
+        if user == ADMIN:
+            return {"postgres.dsn": self.url}
+        if user not in self._passwords:
+            return {}
+        place = f"{LOOPBACK}:{self.port}/{DATABASE}?sslmode=disable"
+        return {"postgres.dsn": f"postgres://{role_of(user)}:{self._passwords[user]}@{place}"}
 
     async def prepare(self) -> None:
         self._bin = binaries.postgres_bin()

@@ -49,6 +49,13 @@ class EmbeddedServer(ABC):
     def url(self) -> str:
         """Where clients connect, password included: never print it."""
 
+    @abstractmethod
+    def settings_of(self, user: str) -> dict[str, str]:
+        """How a user of access.table connects, as settings with its password; empty for whom the server does not know.
+
+        Valid once started.
+        """
+
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None

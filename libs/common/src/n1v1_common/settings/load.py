@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from n1v1_common.settings.errors import ConfigError
 from n1v1_common.settings.layers import Assignment, Layer, layers_of
 from n1v1_common.settings.meanings import meaning_of
-from n1v1_common.settings.model import Settings
+from n1v1_common.settings.model import KEYLESS, Settings
 from n1v1_common.settings.problems import problems_of, unknown_key
 from n1v1_common.settings.tree import Key, dotted, fields, is_secret, sections
 
@@ -102,8 +102,12 @@ class Loaded:
         return Origin(name, value, history[0].source, tuple(history[1:]))
 
 
-def load(files: Sequence[Path], env: Mapping[str, str], overrides: Sequence[str]) -> Loaded:
+def load(
+    files: Sequence[Path], env: Mapping[str, str], overrides: Sequence[str], *, holds_venue_keys: bool = True
+) -> Loaded:
     """Settings from the files in their order, then the environment, then `section.key=value` overrides.
+
+    holds_venue_keys: whether live mode needs the venue's keys here.
 
     Raises:
         ConfigError: everything that is wrong, one sentence each, with the place where it was written.
@@ -111,7 +115,7 @@ def load(files: Sequence[Path], env: Mapping[str, str], overrides: Sequence[str]
     layers = layers_of(files, env, overrides)
     given = {key: assignment for layer in layers for key, assignment in layer.items()}
     try:
-        settings = Settings.model_validate(_merged(layers))
+        settings = Settings.model_validate(_merged(layers), context=None if holds_venue_keys else KEYLESS)
     except ValidationError as error:
         # Without the cause: pydantic's own text shows the input, which may be a secret.
         raise ConfigError(problems_of(error, given)) from None

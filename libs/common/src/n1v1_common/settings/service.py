@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
+from n1v1_common.access.table import ACCESS
 from n1v1_common.settings.errors import ConfigError
 from n1v1_common.settings.load import Loaded, load
-from n1v1_common.settings.model import Settings
+from n1v1_common.settings.model import KEYLESS, Settings
 from n1v1_common.settings.problems import problems_of
 
 SETTINGS_VARIABLE = "N1V1_SETTINGS"
@@ -44,8 +45,10 @@ def dump_for_service(loaded: Loaded, path: Path, changes: Mapping[str, object] |
     return settings
 
 
-def load_service_settings(env: Mapping[str, str]) -> Settings:
+def load_service_settings(env: Mapping[str, str], *, service: str = "") -> Settings:
     """The settings of this process.
+
+    service: whose. One that is not to have the venue's keys does not need them in live mode.
 
     Raises:
         ConfigError: the file is missing or damaged, or the settings are wrong.
@@ -53,7 +56,8 @@ def load_service_settings(env: Mapping[str, str]) -> Settings:
     if dumped := env.get(SETTINGS_VARIABLE):
         return _read_dumped(Path(dumped))
     files = [Path(name) for name in env.get(CONFIG_VARIABLE, "").split(os.pathsep) if name]
-    return load(files, env, ()).settings
+    holds_venue_keys = service not in ACCESS or ACCESS[service].holds_venue_keys
+    return load(files, env, (), holds_venue_keys=holds_venue_keys).settings
 
 
 def _read_dumped(path: Path) -> Settings:
@@ -68,7 +72,7 @@ def _read_dumped(path: Path) -> Settings:
 
 def _validated(tree: object) -> Settings:
     try:
-        return Settings.model_validate(tree)
+        return Settings.model_validate(tree, context=KEYLESS)
     except ValidationError as error:
         raise ConfigError(problems_of(error, {})) from None
 

@@ -16,7 +16,6 @@ from n1v1_common.lifecycle import ServiceContext
 from n1v1_common.settings.model import Settings
 from n1v1_common.state.hot_state import HotState
 from n1v1_common.storage.database import connect, migrate
-from n1v1_common.streams import ALL_STREAMS
 
 
 def bus_url(settings: Settings) -> str:
@@ -35,7 +34,7 @@ def codec_of(settings: Settings) -> Codec:
 
 @asynccontextmanager
 async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
-    """The bus with every stream declared, watched by the health check `nats`.
+    """The bus, watched by the health check `nats`. Its streams are there already: see n1v1_common.install.
 
     Who ends well drains it. Who fails leaves it at once: nobody will finish what is in hand, and it comes again.
     """
@@ -46,7 +45,6 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
 
     context.health.register("nats", check)
     try:
-        await bus.declare(ALL_STREAMS)
         yield bus
     except BaseException:
         await bus.close()

@@ -12,6 +12,9 @@ Value: TypeAlias = "bytes | Json"
 
 VERSION_MAX = 2**63 - 1
 
+KEY_PREFIX = "n1v1:"
+"""What keys begin with in a Redis, which may hold others' as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Versioned:

@@ -26,7 +26,8 @@ from redis.exceptions import RedisError
 
 from n1v1.errors import N1v1Error
 from n1v1_common.state.errors import StateUnavailable
-from n1v1_common.state.redis_state import KEY_PREFIX, client_at
+from n1v1_common.state.hot_state import KEY_PREFIX
+from n1v1_common.state.redis_state import client_at
 
 MINUTE_MS = 60_000
 ORDINARY_SHARE = 0.8

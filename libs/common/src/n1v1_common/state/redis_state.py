@@ -12,9 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from n1v1_common.state.errors import MissingState, StaleState, StateUnavailable
-from n1v1_common.state.hot_state import Value, Versioned, check_version, decoded, encoded
-
-KEY_PREFIX = "n1v1:"
+from n1v1_common.state.hot_state import KEY_PREFIX, Value, Versioned, check_version, decoded, encoded
 
 TIMEOUT_S = 1.0
 """A decision that waits longer than this for a flag is better refused; the local network answers within 1 ms."""
@@ -22,7 +20,7 @@ TIMEOUT_S = 1.0
 # Versions are compared as text of fixed width: Lua's numbers are doubles, and nanoseconds do not fit.
 _VERSION_WIDTH = 19
 
-# Written and read by the server's clock; each is one round trip and atomic.
+# The time of writing is the server's, and so is that of reading, so that the clocks of processes do not matter.
 _PUT = """
 local held = redis.call('HGET', KEYS[1], 'version')
 if held and held >= ARGV[3] then return 0 end
@@ -32,34 +30,28 @@ redis.call('HSET', KEYS[1], 'kind', ARGV[1], 'value', ARGV[2], 'version', ARGV[3
            'written_ms', string.format('%d', now_ms))
 return 1
 """
-_GET = """
-local held = redis.call('HMGET', KEYS[1], 'kind', 'value', 'version', 'written_ms')
-if not held[3] then return nil end
-local now = redis.call('TIME')
-local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-return {held[1], held[2], held[3], now_ms - held[4]}
-"""
 
 
 class RedisHotState:
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._put = client.register_script(_PUT)
-        self._get = client.register_script(_GET)
 
     async def put(self, key: str, value: Value, *, version: int) -> bool:
         check_version(version)
         kind, stored = encoded(value)
         arguments = (kind, stored, f"{version:0{_VERSION_WIDTH}d}")
-        return bool(await self._call(self._put, key, arguments))
+        try:
+            return bool(await self._put(keys=[KEY_PREFIX + key], args=arguments))
+        except (RedisError, OSError) as error:
+            raise StateUnavailable(key, f"{key} cannot be reached: {_why(error)}") from error
 
     async def get(self, key: str, *, max_age_ms: int | None = None) -> Versioned:
-        found = await self._call(self._get, key, ())
-        if found is None:
+        (kind, stored, version, written_ms), (seconds, microseconds) = await self._look(key)
+        if version is None:
             raise MissingState(key)
-        kind, stored, version, age_ms = found
         # A clock that was set back makes an age below zero; the value is then as good as new.
-        age_ms = max(age_ms, 0)
+        age_ms = max(int(seconds) * 1000 + int(microseconds) // 1000 - int(written_ms), 0)
         if max_age_ms is not None and age_ms > max_age_ms:
             raise StaleState(key, age_ms=age_ms, max_age_ms=max_age_ms)
         return Versioned(decoded(kind.decode(), stored), int(version), age_ms)
@@ -71,10 +63,16 @@ class RedisHotState:
             return _why(error)
         return None
 
-    async def _call(self, script: Any, key: str, arguments: tuple[str | bytes, ...]) -> Any:
-        # Any: redis-py types neither scripts nor their answers.
+    async def _look(self, key: str) -> Any:
+        """The hash of a key and the server's time, in one round trip. No script: who may only read may run none.
+
+        Any: redis-py does not type what a pipeline answers.
+        """
         try:
-            return await script(keys=[KEY_PREFIX + key], args=arguments)
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hmget(KEY_PREFIX + key, "kind", "value", "version", "written_ms")
+                pipeline.time()
+                return await pipeline.execute()
         except (RedisError, OSError) as error:
             raise StateUnavailable(key, f"{key} cannot be reached: {_why(error)}") from error
 

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUnavailable
+from n1v1_common.storage.errors import MigrationFailed, NotMigrated, SchemaTooNew, StorageUnavailable
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
@@ -60,26 +60,35 @@ async def connect(dsn: str, schema: str, *, connections: int = 4) -> asyncpg.Poo
 async def migrate(dsn: str, schema: str, folders: Sequence[Path]) -> None:
     """Bring `schema` up to the newest migration of the journal and of `folders`. Safe to run from several processes.
 
-    Raises SchemaTooNew when the database is ahead of the code, MigrationFailed with what dbmate said.
+    Of a schema that is up to date nothing is asked but to be read.
+
+    Raises SchemaTooNew when the database is ahead of the code, NotMigrated when `dsn` names somebody who may not
+    change it, MigrationFailed with what dbmate said.
     """
-    connection = await _connection(dsn)
+    connection = await open_connection(dsn)
     try:
+        applied = await _applied(connection, schema)
+        known = {path.name.split("_")[0] for folder in (JOURNAL_MIGRATIONS, *folders) for path in folder.glob("*.sql")}
+        newer = sorted(applied - known)
+        if newer:
+            raise SchemaTooNew(
+                f"schema {schema!r} has migration {newer[-1]}, the newest this version knows is {max(known)}; "
+                "run the newer version of n1v1, or migrate back with it first"
+            )
+        if known <= applied:
+            return
         # IF NOT EXISTS alone fails when two look at the same time; the lock ends with these two statements.
         await connection.execute(
             f"SELECT pg_advisory_xact_lock(hashtext('n1v1 {schema}')); CREATE SCHEMA IF NOT EXISTS {schema}"
         )
-        applied = await _applied(connection, schema)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise NotMigrated(
+            f"schema {schema!r} lacks migrations, and {urlsplit(dsn).username} may not make them ({error}); "
+            "run `python -m n1v1_common.install` with postgres.owner_dsn first"
+        ) from error
     finally:
         await connection.close()
-    known = {path.name.split("_")[0] for folder in (JOURNAL_MIGRATIONS, *folders) for path in folder.glob("*.sql")}
-    newer = sorted(applied - known)
-    if newer:
-        raise SchemaTooNew(
-            f"schema {schema!r} has migration {newer[-1]}, the newest this version knows is {max(known)}; "
-            "run the newer version of n1v1, or migrate back with it first"
-        )
-    if known - applied:
-        await dbmate(dsn, schema, folders, "migrate")
+    await dbmate(dsn, schema, folders, "migrate")
 
 
 async def roll_back(dsn: str, schema: str, folders: Sequence[Path]) -> None:
@@ -107,8 +116,11 @@ async def dbmate(dsn: str, schema: str, folders: Sequence[Path], command: str) -
         raise MigrationFailed(f"dbmate {command} of schema {schema!r} failed:\n{output}")
 
 
-async def _connection(dsn: str) -> asyncpg.Connection:
-    """A server that is being started again is waited for: to die each time would look like a service that is broken."""
+async def open_connection(dsn: str) -> asyncpg.Connection:
+    """One connection, to be closed by the caller. Raises StorageUnavailable when nobody answers.
+
+    A server that is being started again is waited for: to die each time would look like a service that is broken.
+    """
     deadline = time.monotonic() + CONNECT_TIMEOUT_S
     while True:
         try:

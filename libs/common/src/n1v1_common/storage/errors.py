@@ -18,6 +18,10 @@ class MigrationFailed(StorageError):
     """A migration could not be applied; the schema is as it was before it."""
 
 
+class NotMigrated(StorageError, CannotStart):
+    """The schema lacks migrations, and this user may not make them: the installation comes first."""
+
+
 class SchemaTooNew(StorageError, CannotStart):
     """The database has migrations that this code does not know: it belongs to a newer version of n1v1."""
 

@@ -1,0 +1,81 @@
+"""Who may do what. What a stage hears is in n1v1.pipeline.HEARS and is not repeated here.
+
+Each service is one user with one password, on the bus and in the stores that it has something to do with. Nobody but
+the administrator makes or deletes streams, buckets, roles and tables; see install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from n1v1_common.bus.api import StreamSpec
+from n1v1_common.streams import ALL_STREAMS, MARKET_DATA, MARKET_FLOW, TRADING
+
+ADMIN = "n1v1"
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Of one user. Everything that is not named here is refused.
+
+    speaks: first tokens of the subjects it publishes. stage: the entry of HEARS that it consumes by, if any.
+    """
+
+    speaks: tuple[str, ...]
+    stage: str = ""
+    consumes: tuple[StreamSpec, ...] = ()
+    """Streams that it reads whole, under a durable of its own name."""
+    looks_up: tuple[StreamSpec, ...] = ()
+    """Streams in which it may look up single messages."""
+    taps: tuple[str, ...] = ()
+    """Subjects that it may listen to as they go by."""
+    keeps_strategy_state: bool = False
+    has_schema: bool = False
+    """A schema of its own name in PostgreSQL."""
+    reads_keys: tuple[str, ...] = ()
+    """Beginnings of the keys that it may read in Redis."""
+    writes_keys: tuple[str, ...] = ()
+    """Beginnings of the keys that it may read and write in Redis."""
+    holds_venue_keys: bool = False
+
+
+ACCESS: Mapping[str, Access] = {
+    "market_data": Access(
+        speaks=("market_data", "market_flow"),
+        looks_up=(MARKET_DATA, MARKET_FLOW, TRADING),
+        taps=("execution.v1.orders_complete.>",),
+        writes_keys=("rate:",),
+    ),
+    # Runs other people's code: the bars in, signals out, and snapshots of what its strategies know.
+    "signals": Access(speaks=("signals",), stage="signals", keeps_strategy_state=True),
+    "risk": Access(speaks=("risk",), stage="risk", has_schema=True, writes_keys=("breaker:",)),
+    "execution": Access(
+        speaks=("execution",),
+        stage="execution",
+        has_schema=True,
+        reads_keys=("breaker:",),
+        writes_keys=("rate:",),
+        holds_venue_keys=True,
+    ),
+    "portfolio": Access(speaks=("portfolio",), stage="portfolio", has_schema=True, writes_keys=("equity:",)),
+    "reporting": Access(speaks=("reporting",), consumes=(TRADING,), looks_up=(MARKET_DATA,), has_schema=True),
+    # The simulated venue speaks HTTP alone; it has the keys because it checks signatures.
+    "exchange_simulator": Access(speaks=(), holds_venue_keys=True),
+    # n1v1 halt, resume and the like: commands, and whatever is said about them.
+    OPERATOR: Access(speaks=("control",), looks_up=ALL_STREAMS, taps=TRADING.subjects),
+}
+
+
+def users_of_the_bus() -> tuple[str, ...]:
+    """Beside the administrator."""
+    return tuple(user for user, access in ACCESS.items() if access.speaks)
+
+
+def users_of_hot_state() -> tuple[str, ...]:
+    return tuple(user for user, access in ACCESS.items() if access.reads_keys or access.writes_keys)
+
+
+def owners_of_schemas() -> tuple[str, ...]:
+    return tuple(user for user, access in ACCESS.items() if access.has_schema)
