@@ -28,7 +28,7 @@ def minutes(count: int) -> Dataset:
 def test_a_stack_in_a_folder_of_its_own_has_the_datasets_of_the_commands(tmp_path: Path) -> None:
     Store(tmp_path / "datasets").add(minutes(3), origin={}, now_ns=0)
     loaded = load((), {}, (f"paths.state_dir={tmp_path}", "market.dataset=mine", "market.symbols=AAA-USD"))
-    plan = make_plan(loaded, tmp_path / "backtest", services=("risk",), server_settings={})
+    plan = make_plan(loaded, tmp_path / "backtest", services=("risk",), server_settings=lambda user: {})
     told = load_service_settings({"N1V1_SETTINGS": str(plan.settings_file)})
     assert told.paths.state_dir == tmp_path / "backtest"
     assert instruments_of(told) == (AAA,)

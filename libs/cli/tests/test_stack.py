@@ -39,13 +39,13 @@ async def test_the_default_stack_is_three_servers_and_seven_services(fake_servic
         for needs_the_venue in ("execution", "market_data"):
             assert started.index("exchange_simulator") < started.index(needs_the_venue)
         assert stack_is_running(state_dir)
-        told = json.loads((state_dir / "run" / "settings.json").read_text())
+        told = json.loads((state_dir / "run" / "settings-admin.json").read_text())
         assert record.settings == str(state_dir / "run" / "settings.json")
         assert told["bus"]["url"] == f"nats://127.0.0.1:{stack.urls.nats.rpartition(':')[2]}"
         assert told["postgres"]["dsn"] == stack.urls.postgres
         assert told["redis"]["url"] == stack.urls.redis
         assert told["exchange"]["rest_url"] == stack.url("exchange_simulator")
-        assert (state_dir / "run" / "settings.json").stat().st_mode & 0o777 == 0o600
+        assert {path.stat().st_mode & 0o777 for path in (state_dir / "run").glob("settings*.json")} == {0o600}
         assert stack.urls.postgres not in (state_dir / "stack.json").read_text(), "passwords stay out of it"
     assert read_record(state_dir) is None
     assert not stack_is_running(state_dir)

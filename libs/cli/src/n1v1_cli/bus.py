@@ -31,11 +31,11 @@ def settings_of(args: argparse.Namespace, *, as_admin: bool = False) -> Settings
     record = read_record(state_dir)
     if record is None or not stack_is_running(state_dir):
         raise NoStack(state_dir)
-    return settings_of_stack(record)
+    return settings_of_stack(record, as_admin=as_admin)
 
 
-def settings_of_stack(record: StackRecord) -> Settings:
-    """Those that the services of a running stack have."""
+def settings_of_stack(record: StackRecord, *, as_admin: bool = False) -> Settings:
+    """Those that commands for a running stack have."""
     from n1v1_common.settings.service import SETTINGS_VARIABLE, load_service_settings
 
     return load_service_settings({SETTINGS_VARIABLE: record.admin_settings if as_admin else record.settings})

@@ -64,7 +64,7 @@ ACCESS: Mapping[str, Access] = {
     # The simulated venue speaks HTTP alone; it has the keys because it checks signatures.
     "exchange_simulator": Access(speaks=(), holds_venue_keys=True),
     # n1v1 halt, resume and the like: commands, and whatever is said about them.
-    OPERATOR: Access(speaks=("control",), looks_up=ALL_STREAMS, taps=TRADING.subjects),
+    OPERATOR: Access(speaks=("control",), looks_up=ALL_STREAMS, taps=TRADING.subjects, reads_keys=("breaker:",)),
 }
 
 
