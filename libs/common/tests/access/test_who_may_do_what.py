@@ -222,7 +222,7 @@ async def test_a_flag_is_set_by_risk_alone(servers: EmbeddedServers, user: str) 
             ("KEYS", "*"),
         ):
             with pytest.raises(NoPermissionError):
-                await client.execute_command(*command)
+                await client.execute_command(*command)  # type: ignore[no-untyped-call]  # untyped in redis-py
 
 
 @pytest.mark.parametrize("user", ["signals", "market_data", "exchange_simulator", OPERATOR])

@@ -38,9 +38,9 @@ class StackRecord:
     spans_dir: str
     settings: str
     """Path of the operator's settings (secrets included, readable by its owner only), which commands use."""
-    admin_settings: str
-    """Path of the administrator's, for what an operator may not do."""
     processes: tuple[ProcessRecord, ...] = field(default=())
+    admin_settings: str = ""
+    """Path of the administrator's, for what an operator may not do."""
 
     def process(self, name: str) -> ProcessRecord | None:
         return next((process for process in self.processes if process.name == name), None)
