@@ -329,7 +329,7 @@ class Venue(Protocol):
         """By arrival."""
 
     def orders(self, account: str, symbol: str) -> Sequence[KnownOrder]:
-        """Every order ever accepted, by arrival."""
+        """Every order ever accepted, by arrival. May grow while it is held: each unnamed order counts them."""
 
     def lists(self, account: str) -> Sequence[OrderList]:
         """By arrival, as they are now."""

@@ -225,7 +225,7 @@ class MatchingVenue:
 
     def orders(self, account: str, symbol: str) -> Sequence[KnownOrder]:
         self._wallets.check_account(account)
-        return tuple(self._by_symbol.get((account, symbol), ()))
+        return self._by_symbol.get((account, symbol), ())
 
     def lists(self, account: str) -> Sequence[OrderList]:
         self._wallets.check_account(account)
