@@ -111,6 +111,11 @@ def change(first: int, last: int, bid: str = "1.0") -> dict[str, Any]:
     }
 
 
+PUBLISHED = TradeSeen(
+    id="trade:BTC-USDT:10", ts_ns=1, symbol="BTC-USDT", trade_id="10", ticks=1, lots=1, is_buyer_maker=True
+)
+
+
 def kline(minute: int, *, closed: bool) -> dict[str, Any]:
     row = {"t": minute * MINUTE_MS, "s": "BTCUSDT", "i": "1m", "o": "1", "h": "3", "l": "1", "c": "2", "v": "5"}
     return {"e": "kline", "E": 0, "s": "BTCUSDT", "k": row | {"x": closed}}
@@ -159,7 +164,7 @@ async def running(
     channels: tuple[str, ...] = ("bars",),
     size: int = 1000,
     silence_s: dict[str, float] | None = None,
-    last_trades: dict[str, int] | None = None,
+    last_trades: dict[str, TradeSeen] | None = None,
 ) -> AsyncIterator[Running]:
     losses: list[MarketDataLost] = []
     flow = Flow(size, on_loss=losses.append)
@@ -230,7 +235,7 @@ async def test_missing_trades_are_reported_at_once_and_asked_for(venue: BinanceL
 
 
 async def test_trades_that_were_missed_while_the_service_was_down_are_reported(venue: BinanceLike) -> None:
-    async with running(venue, channels=("bars", "trades"), last_trades={"BTC-USDT": 10}) as market:
+    async with running(venue, channels=("bars", "trades"), last_trades={"BTC-USDT": PUBLISHED}) as market:
         socket = await venue.connection()
         await socket.send_json(trade(14))
         found = await market.until(lambda found: bool(trades(found)))

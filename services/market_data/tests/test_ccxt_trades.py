@@ -55,12 +55,14 @@ class Listening:
     def __init__(self, venue: Venue, *, last: int | None = None) -> None:
         self.flow = Flow(10_000, on_loss=lambda loss: None)
         self.venue = venue
-        last_trades = {} if last is None else {BTC.symbol: last}
-        self.trades = CcxtTrades({BTC.symbol: CcxtEvents(BTC, "1m")}, self.flow, last_trades)
+        events = CcxtEvents(BTC, "1m")
+        last_trades = {} if last is None else {BTC.symbol: events.trade(trade(last))}
+        self.trades = CcxtTrades({BTC.symbol: events}, self.flow, last_trades)
 
     async def connection(self, *batches: Sequence[Mapping[str, Any]]) -> None:
         """One that says these, and lasts until everything has been asked that was to be asked."""
         async with asyncio.TaskGroup() as tasks:
+            self.trades.connected(self.venue.id, 1000)
             for batch in batches:
                 self.trades.take(Connected(self.venue, {NAME: BTC.symbol}, tasks), batch)
 
@@ -117,6 +119,20 @@ async def test_what_was_missed_since_the_last_life_is_missing_too() -> None:
     listening = Listening(Venue("kraken", [trade(number) for number in range(1, 9)]), last=5)
     await listening.connection([trade(7), trade(8)])
     assert await listening.told() == ["lost 6-6", "7", "8", "6"]
+    assert listening.venue.asked[0] == 5000, "since the last trade that was published"
+
+
+async def test_without_numbers_nobody_knows_how_many_were_missed_since_the_last_life() -> None:
+    listening = Listening(Venue("bybit", [trade(number) for number in range(1, 9)]), last=5)
+    await listening.connection([trade(8)])
+    await listening.connection([trade(9)])
+    assert await listening.told() == ["lost -", "8", "6", "7", "9"], "said once"
+
+
+async def test_a_first_life_has_missed_nothing() -> None:
+    listening = Listening(Venue("bybit", [trade(number) for number in range(1, 9)]))
+    await listening.connection([trade(8)])
+    assert await listening.told() == ["8"]
 
 
 async def test_without_numbers_a_lost_connection_is_a_loss_of_unknown_size_and_what_came_meanwhile_follows() -> None:

@@ -86,7 +86,7 @@ async def test_what_flows_is_published_in_order() -> None:
         for number in (1, 2, 3):
             flow.put(trade(number))
         assert [event.id for event in await published(bus, 3)] == [trade(number).id for number in (1, 2, 3)]
-    assert await last_trades(bus, CODEC, ["BTC-USDT"]) == {"BTC-USDT": 3}
+    assert await last_trades(bus, CODEC, ["BTC-USDT"]) == {"BTC-USDT": trade(3)}
 
 
 @pytest.mark.parametrize("at_once", [1, 256])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from n1v1.events import BookChanged, BookSnapshot
+from n1v1.events import BookChanged, BookSnapshot, TradeSeen
 
 CHANGES_KEPT = 10_000
 """That come while a snapshot is under way. A venue sends ten a second; beyond that something else is wrong."""
@@ -17,6 +17,11 @@ class TradeRun:
     def __init__(self, last: int | None = None) -> None:
         """last: the newest number known from before; None: what comes first is the beginning."""
         self.last = last
+
+    @classmethod
+    def after(cls, trade: TradeSeen | None) -> TradeRun:
+        """Going on from the last trade that was published; from the first that comes, where there is none."""
+        return cls(int(trade.trade_id) if trade is not None and trade.trade_id.isdecimal() else None)
 
     def follow(self, number: int) -> range | None:
         """The numbers that are missing before this one; None for one that was seen, or counted as missing, before."""

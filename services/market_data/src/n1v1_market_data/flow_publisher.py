@@ -85,17 +85,14 @@ class FlowPublisher:
         return Outgoing(subject, data, event.id)
 
 
-async def last_trades(bus: Bus, codec: Codec, symbols: Sequence[str]) -> dict[str, int]:
-    """The number of the newest trade on the stream, by symbol: what was missed since then is missing.
-
-    Only of venues that number their trades.
-    """
-    found: dict[str, int] = {}
+async def last_trades(bus: Bus, codec: Codec, symbols: Sequence[str]) -> dict[str, TradeSeen]:
+    """The newest trade on the stream, by symbol: what was missed since then is missing."""
+    found: dict[str, TradeSeen] = {}
     pattern = subject_filter(TradeSeen).rsplit(".", 1)[0]
     for symbol in symbols:
         last = await bus.last_message(MARKET_FLOW.name, f"{pattern}.{symbol}")
         if last is not None:
             event, _ = codec.decode(last.subject, last.data)
-            if isinstance(event, TradeSeen) and event.trade_id.isdecimal():
-                found[symbol] = int(event.trade_id)
+            if isinstance(event, TradeSeen):
+                found[symbol] = event
     return found

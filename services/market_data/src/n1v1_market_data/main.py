@@ -9,7 +9,7 @@ from functools import partial
 
 import aiohttp
 
-from n1v1.events import MarketDataLost, OrdersComplete
+from n1v1.events import MarketDataLost, OrdersComplete, TradeSeen
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
@@ -70,7 +70,7 @@ async def _replay(settings: Settings, bus: NatsBus, codec: Codec, publisher: Pub
 
 
 @asynccontextmanager
-async def _venue(context: ServiceContext, flow: Flow, numbers: dict[str, int]) -> AsyncIterator[Venue]:
+async def _venue(context: ServiceContext, flow: Flow, before: dict[str, TradeSeen]) -> AsyncIterator[Venue]:
     settings = context.settings
     silence = Silence(
         _limits_s(settings.market),
@@ -83,7 +83,7 @@ async def _venue(context: ServiceContext, flow: Flow, numbers: dict[str, int]) -
         channels=settings.market.channels,
         flow=flow,
         silence=silence,
-        last_trades=numbers,
+        last_trades=before,
     )
     opened = _raw(settings, parts) if _is_raw(settings) else _through_ccxt(settings, parts)
     async with opened as venue:

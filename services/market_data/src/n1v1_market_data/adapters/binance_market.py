@@ -55,7 +55,9 @@ class BinanceMarket:
         self._symbols = {wire_symbol(instrument): instrument.symbol for instrument in parts.instruments}
         self._flow = parts.flow
         self._silence = parts.silence
-        self._trade_runs = {wire: TradeRun(parts.last_trades.get(symbol)) for wire, symbol in self._symbols.items()}
+        self._trade_runs = {
+            wire: TradeRun.after(parts.last_trades.get(symbol)) for wire, symbol in self._symbols.items()
+        }
         self._books = {wire: BookRun() for wire in self._symbols}
         self._open_rows = 1 if serves_open_bar else 0
         self._bars: asyncio.Queue[BarClosed | None] = asyncio.Queue(BARS_WAITING_MAX)

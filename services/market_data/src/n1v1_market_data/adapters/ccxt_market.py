@@ -163,6 +163,7 @@ class CcxtMarket:
         can = exchange.has
         tasks = [*self._watching_bars(exchange), self._ask_for_overdue_bars(exchange)]
         if "trades" in self._channels:
+            self._trades.connected(exchange.id, exchange.milliseconds())
             has_many, connected = can.get("watchTradesForSymbols"), Connected(exchange, self._names, ending)
             tasks += self._each("watch_trades", has_many, partial(self._trades.take, connected), "trades", exchange)
         if "book" in self._channels:

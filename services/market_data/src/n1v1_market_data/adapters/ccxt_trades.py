@@ -7,14 +7,14 @@ Trades that the venue still has follow late, under their own numbers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ccxt
 import structlog
 
-from n1v1.events import MarketDataLost
+from n1v1.events import MarketDataLost, TradeSeen
 from n1v1_common.state.errors import StateError
 from n1v1_common.state.rate_budget import Banned
 from n1v1_market_data.adapters.ccxt_events import MS_NS, CcxtEvents, Unified
@@ -59,13 +59,16 @@ class Gap:
 
 
 class CcxtTrades:
-    def __init__(self, events: Mapping[str, CcxtEvents], flow: Flow, last_trades: Mapping[str, int]) -> None:
-        """events: by symbol. last_trades: the newest number that was published before, by symbol."""
+    def __init__(self, events: Mapping[str, CcxtEvents], flow: Flow, last_trades: Mapping[str, TradeSeen]) -> None:
+        """events: by symbol. last_trades: the newest that was published in an earlier life, by symbol."""
         self._events = events
         self._flow = flow
-        self._runs = {symbol: TradeRun(last_trades.get(symbol)) for symbol in events}
+        self._runs = {symbol: TradeRun.after(last_trades.get(symbol)) for symbol in events}
         self._seen: dict[str, dict[str, None]] = {symbol: {} for symbol in events}
-        self._newest_ms: dict[str, int] = {}
+        self._newest_ms = {symbol: trade.ts_ns // MS_NS for symbol, trade in last_trades.items()}
+        for symbol, trade in last_trades.items():
+            self._is_unseen(symbol, trade.trade_id)
+        self._has_begun = False
         self._interrupted: set[str] = set()
         """Symbols without numbers whose connection was lost since their last trade."""
 
@@ -86,11 +89,20 @@ class CcxtTrades:
                     self._ask_soon(connected, Gap(trade["symbol"], symbol, self._newest_ms.get(symbol), None))
                 self._put(symbol, trade)
 
+    def connected(self, venue: str, now_ms: int) -> None:
+        """Whatever happened since the end of an earlier life was not heard."""
+        if not self._has_begun and self._newest_ms:
+            self._interrupt(venue, "nobody listened", now_ms, self._newest_ms)
+        self._has_begun = True
+
     def disconnected(self, venue: str, reason: str, now_ms: int) -> None:
+        self._interrupt(venue, reason, now_ms, self._events)
+
+    def _interrupt(self, venue: str, reason: str, now_ms: int, symbols: Iterable[str]) -> None:
         """Where trades are numbered the next one will tell what is missing."""
         if venue in NUMBER_TRADES:
             return
-        for symbol in self._events:
+        for symbol in symbols:
             self._lose(symbol, reason, now_ms)
             if symbol in self._newest_ms:
                 self._interrupted.add(symbol)
