@@ -17,6 +17,7 @@ from n1v1.events import (
     BreakerChanged,
     DecisionsComplete,
     Event,
+    HaltsChanged,
     OrderAccepted,
     OrderApproved,
     OrderCancelled,
@@ -35,6 +36,7 @@ from n1v1.execution.orders import Order, OrderState
 from n1v1.execution.stage import Execution
 from n1v1.ids import ClientOrderId, SignalId, order_id
 from n1v1.pipeline import bars_complete
+from n1v1.risk.halts import Halt, Scope
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1.styles import Method, Plan
 from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
@@ -154,6 +156,7 @@ class Bench:
         self.saved: list[dict[str, object]] = []
         self.rows: dict[str, str] = {}
         self.absence_after_s = absence_after_s
+        self.exits_without_redis = True
         self.start()
 
     def start(self) -> None:
@@ -166,6 +169,7 @@ class Bench:
             instruments=[BTC],
             absence_after_s=self.absence_after_s,
             metrics=Metrics(),
+            exits_without_redis=self.exits_without_redis,
         )
         self.handler.commit = self.commit
         if self.saved:
@@ -528,6 +532,52 @@ async def test_an_open_breaker_takes_back_an_entry_that_rests(bench: Bench, venu
     assert venue.requests[1:] == [f"cancel {ENTRY}-1"]
     assert venue.venue.open_orders("main") == ()
     assert bench.stage.open_orders == []
+
+
+async def test_a_halt_takes_back_the_resting_entries_of_its_scope_and_leaves_the_others(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    await bench.step(approved(bracket=BRACKET, limit=9_500), decided())
+    for instance, requests in (("other", []), ("ema_cross", [f"cancel {ENTRY}-1"])):
+        halt = Halt(scope=Scope(instance=instance, symbol="BTC-USD"), reason="drill", actor="ann", since_ns=1)
+        await bench.step(HaltsChanged(id=f"h:{instance}", ts_ns=HOUR_NS, account="main", halts=(halt,)))
+        assert venue.requests[1:] == requests
+    assert bench.stage.open_orders == []
+
+
+async def test_an_entry_that_was_approved_before_its_symbol_was_halted_is_not_sent(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    halt = Halt(scope=Scope(symbol="BTC-USD"), reason="drill", actor="ann", since_ns=1)
+    await bench.flags.close("main", version=2, halts=[halt])
+    await bench.step(approved(), decided())
+    assert venue.requests == []
+    (refused,) = bench.heard_of(OrderRejected)
+    assert isinstance(refused, OrderRejected)
+    assert "BTC-USD by ann: drill" in refused.reason
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_without_redis_an_exit_goes_out_or_leaves_the_stop_where_it_is(
+    bench: Bench, venue: TroubledVenue, allowed: bool
+) -> None:
+    bench.exits_without_redis = allowed
+    bench.start()
+    await protected(bench, venue)
+    bench.flags = BreakerFlags(MemoryHotState())
+    bench.start()
+    await bench.step(leave(), decided(2))
+    if allowed:
+        assert venue.requests[1:] == [f"cancel {ENTRY}-stop-1", EXIT]
+        return
+    assert venue.requests[1:] == []
+    (refused,) = bench.heard_of(OrderRejected)
+    assert isinstance(refused, OrderRejected)
+    assert "breaker state unknown" in refused.reason
+    assert len(venue.venue.open_orders("main")) == 2, "stop and target still protect the position"
+    venue.advance(3, price=80)
+    await bench.step(bars(3))
+    assert [event.purpose for event in bench.heard_of(OrderFilled)] == [Purpose.ENTRY, Purpose.STOP_LOSS]  # type: ignore[attr-defined]  # narrowed by heard_of
 
 
 async def test_a_decided_cancel_is_work_though_nothing_is_said(bench: Bench, venue: TroubledVenue) -> None:

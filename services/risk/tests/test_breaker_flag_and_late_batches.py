@@ -9,17 +9,21 @@ import pytest
 
 from n1v1.events import (
     Action,
+    BarClosed,
     BarsComplete,
     BreakerChanged,
     BreakerCommand,
     DecisionsComplete,
     EquityMarked,
     Event,
+    HaltsChanged,
+    OperatorCommand,
     OrderApproved,
     SignalRaised,
     SignalsComplete,
 )
 from n1v1.ids import SignalId
+from n1v1.risk.halts import Operation, Scope
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.stage import Risk
 from n1v1.values import Instrument
@@ -29,7 +33,8 @@ from n1v1_common.state.hot_state import Value, Versioned
 from n1v1_common.state.memory import MemoryHotState
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_risk import handlers
-from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing
+from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing, pause_silent_symbols
+from n1v1_risk.staleness import LEAST_PATIENCE_S, MarketWatch
 
 BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
 USD = 100_000_000
@@ -92,9 +97,9 @@ def state() -> LosableState:
     return LosableState()
 
 
-def made(state: LosableState, *, partitions: int = 1) -> RiskHandler:
+def made(state: LosableState, *, partitions: int = 1, watch: MarketWatch | None = None) -> RiskHandler:
     stage = Risk(account="main", instruments=[BTC], policy=POLICY, signal_partitions=partitions)
-    return RiskHandler(account="main", stage=stage, flags=BreakerFlags(state), metrics=Metrics())
+    return RiskHandler(account="main", stage=stage, flags=BreakerFlags(state), metrics=Metrics(), watch=watch)
 
 
 def equity(ts_ns: int, *, now: int = 10_000, peak: int = 10_000) -> EquityMarked:
@@ -257,3 +262,103 @@ async def test_a_batch_that_waited_when_risk_was_killed_is_decided_after_the_res
     await eventually(lambda: bool(loop.said))
     assert [type(event) for event in loop.said] == [OrderApproved, DecisionsComplete]
     waiting.cancel()
+
+
+async def test_a_halted_symbol_is_shown_and_the_rest_of_the_account_trades(state: LosableState) -> None:
+    loop = Loop(made(state))
+    await loop.step(
+        OperatorCommand(
+            id="c",
+            ts_ns=1,
+            account="main",
+            operation=Operation.HALT,
+            scope=Scope(symbol="BTC-USD"),
+            reason="drill",
+            actor="ann",
+        )
+    )
+    flags = BreakerFlags(state)
+    assert "drill" in (await flags.is_open("main", instance="toy", symbol="BTC-USD")).reason
+    assert not (await flags.is_open("main", instance="toy", symbol="ETH-USD")).is_open
+
+
+class Clock:
+    """Seconds since it was made; the wall clock began at 1970."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def watch(self, *, is_real_time: bool = True) -> MarketWatch:
+        return MarketWatch(
+            ["BTC-USD"],
+            patience_s=20.0,
+            is_real_time=is_real_time,
+            monotonic=lambda: self.now_s,
+            now_ns=lambda: int(self.now_s * 1e9),
+        )
+
+
+def bar(close_s: float) -> BarClosed:
+    ts_ns = int(close_s * 1e9)
+    return BarClosed(
+        id=f"bar:{ts_ns}",
+        ts_ns=ts_ns,
+        symbol="BTC-USD",
+        timeframe="10s",
+        open_ns=ts_ns - 10**10,
+        open=1,
+        high=1,
+        low=1,
+        close=1,
+        volume=1,
+    )
+
+
+def test_a_symbol_is_silent_when_its_bars_stop_coming() -> None:
+    clock = Clock()
+    watch = clock.watch()
+    clock.now_s = 20.0
+    assert watch.silent() == []
+    clock.now_s = 20.1
+    assert watch.silent() == [("BTC-USD", -1)]
+    assert watch.hear(bar(20))
+    assert watch.silent() == []
+    clock.now_s = 41.0
+    assert watch.silent() == [("BTC-USD", 20 * 10**9)]
+
+
+def test_a_bar_that_comes_long_after_its_close_is_as_bad_as_none_unless_it_was_recorded() -> None:
+    clock = Clock()
+    clock.now_s = 100.0
+    assert clock.watch().hear(bar(80))
+    assert not clock.watch().hear(bar(79))
+    assert clock.watch(is_real_time=False).hear(bar(1))
+
+
+def test_a_fast_replay_is_not_taken_for_a_market_that_is_gone() -> None:
+    watch = MarketWatch(
+        ["BTC-USD"], patience_s=0.001, is_real_time=False, monotonic=iter((0.0, LEAST_PATIENCE_S)).__next__
+    )
+    assert watch.silent() == []
+
+
+async def test_a_silent_symbol_pauses_once_and_goes_on_with_its_next_bar_in_time(
+    state: LosableState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    watch = clock.watch()
+    monkeypatch.setattr(MarketWatch, "look_every_s", 0.001)
+    handler = made(state, watch=watch)
+    loop = Loop(handler)
+    await loop.step()
+    pausing = asyncio.ensure_future(pause_silent_symbols(handler, loop, watch))  # type: ignore[arg-type]  # all it uses
+    clock.now_s = 60.0
+    await eventually(lambda: bool(loop.said))
+    assert (await BreakerFlags(state).is_open("main", symbol="BTC-USD")).is_open
+    await loop.step(bar(30))  # market_data catches up: still too old
+    assert handler.is_paused("BTC-USD")
+    await loop.step(bar(50))
+    assert not handler.is_paused("BTC-USD")
+    assert [len(event.halts) for event in loop.said if isinstance(event, HaltsChanged)] == [1, 0]
+    assert not (await BreakerFlags(state).is_open("main", symbol="BTC-USD")).is_open
+    pausing.cancel()

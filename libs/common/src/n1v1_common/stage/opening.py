@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from n1v1_common.codec import Codec
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import ServiceContext
 from n1v1_common.settings.model import Settings
+from n1v1_common.stage.halt_watch import HaltWatch
 from n1v1_common.state.hot_state import HotState
 from n1v1_common.storage.database import connect, migrate
 
@@ -34,7 +36,8 @@ def codec_of(settings: Settings) -> Codec:
 
 @asynccontextmanager
 async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
-    """The bus, watched by the health check `nats`. Its streams are there already: see n1v1_common.install.
+    """The bus, watched by the health check `nats`. Its streams are there already: see n1v1_common.install. The service
+    hears of halts on it.
 
     Who ends well drains it. Who fails leaves it at once: nobody will finish what is in hand, and it comes again.
     """
@@ -44,8 +47,13 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
         return None if bus.is_connected else "not connected"
 
     context.health.register("nats", check)
+    watch = HaltWatch(bus, account=context.settings.account.id, metrics=context.metrics)
     try:
-        yield bus
+        watching = asyncio.create_task(watch.run())
+        try:
+            yield bus
+        finally:
+            watching.cancel()
     except BaseException:
         await bus.close()
         raise

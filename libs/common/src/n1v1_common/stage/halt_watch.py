@@ -1,0 +1,76 @@
+"""Every service knows whether its account takes new exposure, and says so: a gauge, and a line in its log.
+
+Heard as it is published, and looked up in the log that is its truth at the start and every few seconds, because a
+connection that was lost may have lost the news as well. What follows from it is risk's and execution's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from n1v1.events import BreakerChanged
+from n1v1_common.bus.api import Bus, BusError, Tap
+from n1v1_common.codec import Codec, Undecodable
+from n1v1_common.codec.codec import subject_filter
+from n1v1_common.streams import TRADING
+from n1v1_common.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S = 5.0
+
+
+class HaltWatch:
+    def __init__(self, bus: Bus, *, account: str, metrics: Metrics) -> None:
+        self._bus = bus
+        self._account = account
+        self._codec = Codec(())
+        self._subject = subject_filter(BreakerChanged)
+        self._gauge = metrics.gauge("n1v1_account_halted", account=account)
+        self._delay = metrics.gauge("n1v1_halt_delay_seconds", account=account)
+        self._last_id = ""
+
+    async def run(self) -> None:
+        """For ever."""
+        tap = await self._bus.tap(self._subject)
+        try:
+            while True:
+                await self._look_up()
+                await self._listen(tap)
+        finally:
+            await tap.close()
+
+    async def _listen(self, tap: Tap) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                async for heard in tap:
+                    self._hear(heard.subject, heard.data)
+        except TimeoutError:
+            return
+
+    async def _look_up(self) -> None:
+        try:
+            last = await self._bus.last_message(TRADING.name, self._subject)
+        except BusError as error:
+            log.warning("whether the account is halted cannot be looked up", reason=str(error))
+            return
+        if last is not None:
+            self._hear(last.subject, last.data)
+
+    def _hear(self, subject: str, data: bytes) -> None:
+        try:
+            event, envelope = self._codec.decode(subject, data)
+        except Undecodable as error:
+            log.warning("a change of the breaker is not understood", reason=str(error))
+            return
+        if not isinstance(event, BreakerChanged) or event.account != self._account or event.id == self._last_id:
+            return
+        self._last_id = event.id
+        delay_s = (time.time_ns() - envelope.ts_created_ns) / 1e9
+        self._gauge.set(event.is_open)
+        self._delay.set(delay_s)
+        words = {"reason": event.reason, "actor": event.actor, "after_s": round(delay_s, 4)}
+        log.warning("the account is halted" if event.is_open else "the account trades", **words)
