@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers chaos clean
+.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers chaos races clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-peers: setup  ## the same backtest by other libraries, side by side (ARGS=
 
 chaos: setup  ## disturb everything while it trades and print the matrix (SEEDS=10, ARGS="--only execution")
 	$(BIN)/python -m chaos --seeds $(or $(SEEDS),1) $(ARGS)
+
+races: setup  ## 64 workers, 100,000 intents, one cap, with and without kills of risk: breaches and p99 of the verdict
+	$(BIN)/python -m chaos.races $(ARGS)
 
 clean:  ## remove the virtual environment and caches (state and results stay)
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -239,6 +239,23 @@ async def test_a_batch_that_is_complete_is_decided_at_once_and_once(state: Losab
     waiting.cancel()
 
 
+async def test_when_no_worker_says_a_word_the_breaker_still_looks_at_the_account(
+    state: LosableState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "NOBODY_SPOKE", 3)
+    handler = made(state, partitions=2)
+    loop = Loop(handler)
+    waiting = asyncio.ensure_future(decide_late_batches(handler, loop, wait_s=0.02))  # type: ignore[arg-type]  # all it uses
+    await loop.step(bars(1), equity(1, now=7_000))
+    began = asyncio.get_running_loop().time()
+    await eventually(lambda: bool(loop.said))
+    assert asyncio.get_running_loop().time() - began >= 0.05, "they may all be slow"
+    assert [type(event) for event in loop.said] == [BreakerChanged, DecisionsComplete]
+    assert await is_halted(state)
+    assert handler.overdue(0.0) == []
+    waiting.cancel()
+
+
 async def test_a_batch_without_equity_is_not_decided_however_long_it_takes(state: LosableState) -> None:
     handler = made(state)
     loop = Loop(handler)

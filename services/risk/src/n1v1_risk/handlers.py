@@ -13,6 +13,8 @@ from n1v1.events import (
     BarClosed,
     BreakerChanged,
     CommandCarriedOut,
+    DecisionsComplete,
+    EquityMarked,
     Event,
     HaltsChanged,
     OrderApproved,
@@ -31,6 +33,9 @@ from n1v1_risk.staleness import MarketWatch
 log = structlog.get_logger()
 
 SHOW_EVERY_S = 1.0
+NOBODY_SPOKE = 20
+"""So many times longer than for a single silent worker risk waits while none has said a word about a bar time: they may
+all be slow. Then it decides alone, because time exits, the breaker and emergencies must not depend on them."""
 
 
 class RiskHandler:
@@ -51,16 +56,33 @@ class RiskHandler:
         self._must_show = True
         self.undecided: dict[int, float] = {}
         """Bar times that are waited for, and since when by the loop's clock. After a restart the wait begins anew."""
+        self._marked: dict[int, float] = {}
+        """The same for bar times of which the equity is known, whether or not a worker has said a word."""
 
     async def handle(self, event: Event) -> Sequence[Event]:
         said = self._stage.handle(event)
         if isinstance(event, BarClosed) and self._watch is not None:
             said += self._judge_age(event, self._watch)
-        if isinstance(event, SignalsComplete) and self._stage.waits_for(event.ts_ns):
-            self.undecided.setdefault(event.ts_ns, asyncio.get_running_loop().time())
+        self._begin_to_wait(event)
         for answer in said:
             self._note(answer)
         return said
+
+    def _begin_to_wait(self, event: Event) -> None:
+        if isinstance(event, SignalsComplete | EquityMarked) and self._stage.waits_for(event.ts_ns):
+            waiting = self.undecided if isinstance(event, SignalsComplete) else self._marked
+            waiting.setdefault(event.ts_ns, asyncio.get_running_loop().time())
+
+    def overdue(self, wait_s: float) -> list[int]:
+        """Bar times that were waited for long enough and can be decided, the oldest first."""
+        now = asyncio.get_running_loop().time()
+        late = {ts_ns for ts_ns, since in self.undecided.items() if now - since >= wait_s}
+        late |= {ts_ns for ts_ns, since in self._marked.items() if now - since >= wait_s * NOBODY_SPOKE}
+        return sorted(ts_ns for ts_ns in late if "equity" not in self._stage.waits_for(ts_ns))
+
+    def _wait_no_more(self, decided_ns: int) -> None:
+        self.undecided = {ts_ns: since for ts_ns, since in self.undecided.items() if ts_ns > decided_ns}
+        self._marked = {ts_ns: since for ts_ns, since in self._marked.items() if ts_ns > decided_ns}
 
     def _judge_age(self, bar: BarClosed, watch: MarketWatch) -> Sequence[Event]:
         """A bar that comes in time ends the pause of its symbol; one that is old begins it."""
@@ -84,6 +106,8 @@ class RiskHandler:
             case OrderRefused():
                 self._metrics.counter("risk_decisions_total", outcome="refused", reason=event.reason).inc()
                 log.info("order refused", signal=event.signal_id, reason=event.reason, detail=event.detail)
+            case DecisionsComplete():
+                self._wait_no_more(event.ts_ns)
             case BreakerChanged():
                 self._must_show = True
                 log.warning("breaker changed", is_open=event.is_open, reason=event.reason, actor=event.actor)
@@ -121,12 +145,11 @@ class RiskHandler:
         """Decide a bar time whose wait is over, and record what it did not wait for."""
         missing = self._stage.waits_for(ts_ns)
         said = self._stage.decide_without_waiting(ts_ns)
+        for event in said:
+            self._note(event)
         if said and missing:
             log.warning("decided without waiting longer", bar_close_ns=ts_ns, missing=missing)
         return said
-
-    def waits_for(self, ts_ns: int) -> list[str]:
-        return self._stage.waits_for(ts_ns)
 
     def effects(self, events: Sequence[Event]) -> Sequence[Effect]:
         return ()
@@ -141,7 +164,9 @@ class RiskHandler:
         self._stage.restore(saved)
         self._must_show = True
         now = asyncio.get_running_loop().time()
-        self.undecided = {int(ts_ns): self.undecided.get(int(ts_ns), now) for ts_ns, _ in saved["batches"]}
+        batches = {int(ts_ns): batch for ts_ns, batch in saved["batches"]}
+        self.undecided = {ts: self.undecided.get(ts, now) for ts, batch in batches.items() if batch["partitions"]}
+        self._marked = {ts: self._marked.get(ts, now) for ts, batch in batches.items() if batch["equity"]}
 
 
 async def keep_showing(handler: RiskHandler) -> None:
@@ -163,12 +188,9 @@ async def pause_silent_symbols(handler: RiskHandler, loop: StageLoop, watch: Mar
 async def decide_late_batches(
     handler: RiskHandler, loop: StageLoop, *, wait_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
-    """Live and paper only: a worker that died must not hold up the others for longer than `wait_s`."""
+    """Live and paper only: a worker that died must not hold up the others for longer than `wait_s`, and all of them
+    together not hold up exits and the breaker."""
     while True:
         await sleep(wait_s / 4)
-        now = asyncio.get_running_loop().time()
-        for ts_ns, since in list(handler.undecided.items()):
-            if not handler.waits_for(ts_ns):
-                del handler.undecided[ts_ns]
-            elif now - since >= wait_s:
-                await loop.act(lambda ts_ns=ts_ns: handler.decide_without_waiting(ts_ns))  # type: ignore[misc]  # mypy cannot type a lambda's default
+        for ts_ns in handler.overdue(wait_s):
+            await loop.act(partial(handler.decide_without_waiting, ts_ns))
