@@ -32,6 +32,8 @@ class HaltWatch:
         self._gauge = metrics.gauge("n1v1_account_halted", account=account)
         self._delay = metrics.gauge("n1v1_halt_delay_seconds", account=account)
         self._last_id = ""
+        self._is_listening = False
+        """What was said before our time has not taken long to us."""
 
     async def run(self) -> None:
         """For ever."""
@@ -39,6 +41,7 @@ class HaltWatch:
         try:
             while True:
                 await self._look_up()
+                self._is_listening = True
                 await self._listen(tap)
         finally:
             await tap.close()
@@ -69,8 +72,9 @@ class HaltWatch:
         if not isinstance(event, BreakerChanged) or event.account != self._account or event.id == self._last_id:
             return
         self._last_id = event.id
-        delay_s = (time.time_ns() - envelope.ts_created_ns) / 1e9
         self._gauge.set(event.is_open)
-        self._delay.set(delay_s)
+        delay_s = (time.time_ns() - envelope.ts_created_ns) / 1e9
+        if self._is_listening:
+            self._delay.set(delay_s)
         words = {"reason": event.reason, "actor": event.actor, "after_s": round(delay_s, 4)}
         log.warning("the account is halted" if event.is_open else "the account trades", **words)
