@@ -258,6 +258,7 @@ async def test_stops_and_time_exits_work_while_every_strategy_worker_is_dead(tmp
     """The only worker there ever was enters twice, and is never heard of again."""
     more = (
         *SCALED,
+        "market.start=2021-05-12",  # a falling market
         "market.end=2021-12-01",
         "risk_management.batch_wait_ms=10",
         "risk_management.enable_time_exit=true",

@@ -65,8 +65,15 @@ async def test_news_that_were_missed_are_looked_up(bus: MemoryBus, monkeypatch: 
     monkeypatch.setattr(halt_watch, "LOOK_EVERY_S", 0.01)
     metrics = Metrics()
     watch = HaltWatch(bus, account="main", metrics=metrics)
-    monkeypatch.setattr(watch, "_listen", lambda tap: asyncio.sleep(0.01))
+    monkeypatch.setattr(watch, "_hear_until_it_ends", lambda tap: asyncio.sleep(0.01))
     watching = asyncio.create_task(watch.run())
     await say(bus, 1, is_open=True)
     await until(lambda: shown(metrics))
     watching.cancel()
+
+
+async def test_when_the_bus_drains_the_watch_ends(bus: MemoryBus) -> None:
+    watching = asyncio.create_task(HaltWatch(bus, account="main", metrics=Metrics()).run())
+    await asyncio.sleep(0.01)
+    await bus.drain()
+    await asyncio.wait_for(watching, 5)

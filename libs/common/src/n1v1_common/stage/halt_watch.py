@@ -12,7 +12,7 @@ import time
 import structlog
 
 from n1v1.events import BreakerChanged
-from n1v1_common.bus.api import Bus, BusError, Tap
+from n1v1_common.bus.api import Bus, BusClosed, BusError, Tap
 from n1v1_common.codec import Codec, Undecodable
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import TRADING
@@ -36,27 +36,32 @@ class HaltWatch:
         """What was said before our time has not taken long to us."""
 
     async def run(self) -> None:
-        """For ever."""
+        """Until the bus drains."""
         tap = await self._bus.tap(self._subject)
         try:
             while True:
                 await self._look_up()
                 self._is_listening = True
-                await self._listen(tap)
+                if await self._hear_until_it_ends(tap):
+                    return
         finally:
             await tap.close()
 
-    async def _listen(self, tap: Tap) -> None:
+    async def _hear_until_it_ends(self, tap: Tap) -> bool:
+        """Listen for a while. Answers whether the tap has ended: the bus drains, and says nothing any more."""
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
                 async for heard in tap:
                     self._hear(heard.subject, heard.data)
         except TimeoutError:
-            return
+            return False
+        return True
 
     async def _look_up(self) -> None:
         try:
             last = await self._bus.last_message(TRADING.name, self._subject)
+        except BusClosed:
+            return
         except BusError as error:
             log.warning("whether the account is halted cannot be looked up", reason=str(error))
             return
