@@ -79,13 +79,29 @@ async def _answered(look: Callable[[], Awaitable[bool]]) -> bool:
 
 @contextmanager
 def stopped(stack: Stack, name: str) -> Iterator[None]:
+    """The process and its children: a stopped PostgreSQL whose back ends go on would be a PostgreSQL."""
     pid = stack.process(name).pid
     assert pid is not None, f"{name} runs"
-    os.kill(pid, signal.SIGSTOP)
+    family = [pid, *children_of(pid)]
+    for member in family:
+        os.kill(member, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for member in family:
+            os.kill(member, signal.SIGCONT)
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(words[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
 
 
 async def gauges(stack: Stack, name: str) -> list[float]:
@@ -228,7 +244,9 @@ async def test_what_is_flattened_is_closed_and_stays_so_over_a_kill_while_the_re
 
 
 async def with_a_position(replay: RunningReplay, symbol: str) -> None:
-    """Stop the market at a moment at which the symbol is held; whoever called it lets it go on."""
+    """Stop the market at a moment at which the symbol is held and nothing is ordered on it; whoever called it lets it
+    go on.
+    """
     pid = replay.stack.process("market_data").pid
     assert pid is not None
     while True:
