@@ -224,7 +224,7 @@ async def run(race: Race, *, announce: Progress = None) -> Found:
             await stack.ready()
             settings = stack.plan.settings
             bus = await NatsBus.connect(bus_url(settings), name="races")
-            async with _crowd(race, stack.plan.settings_file):
+            async with _crowd(race, stack.plan.admin_file):
                 await _until_ended(race, stack, bus, announce)
             found = await audit(settings, bus)
             await bus.drain()

@@ -252,8 +252,11 @@ async def with_a_position(replay: RunningReplay, symbol: str) -> None:
     while True:
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(0.5)  # everything that was on its way is done
-        held = {event.symbol: event.lots for event in await replay.events() if isinstance(event, PositionChanged)}
-        if held.get(symbol):
+        events = await replay.events()
+        held = {event.symbol: event.lots for event in events if isinstance(event, PositionChanged)}
+        orders = [event.order_id for event in events if isinstance(event, OrderApproved) and event.symbol == symbol]
+        done = {event.order_id for event in events if isinstance(event, OrderFilled | OrderRejected)}
+        if held.get(symbol) and done.issuperset(orders):
             return
         os.kill(pid, signal.SIGCONT)
         await asyncio.sleep(0.1)

@@ -15,6 +15,9 @@ from n1v1_common.streams import ALL_STREAMS, MARKET_DATA, MARKET_FLOW, TRADING
 ADMIN = "n1v1"
 OPERATOR = "operator"
 
+HALTS = "risk.v1.breaker.>"
+"""Everybody may know whether the account is halted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -45,22 +48,35 @@ ACCESS: Mapping[str, Access] = {
     "market_data": Access(
         speaks=("market_data", "market_flow"),
         looks_up=(MARKET_DATA, MARKET_FLOW, TRADING),
-        taps=("execution.v1.orders_complete.>",),
+        taps=("execution.v1.orders_complete.>", HALTS),
         writes_keys=("rate:",),
     ),
     # Runs other people's code: the bars in, signals out, and snapshots of what its strategies know.
-    "signals": Access(speaks=("signals",), stage="signals", keeps_strategy_state=True),
-    "risk": Access(speaks=("risk",), stage="risk", has_schema=True, writes_keys=("breaker:",)),
+    "signals": Access(speaks=("signals",), stage="signals", taps=(HALTS,), keeps_strategy_state=True),
+    "risk": Access(
+        speaks=("risk",), stage="risk", looks_up=(TRADING,), taps=(HALTS,), has_schema=True, writes_keys=("breaker:",)
+    ),
     "execution": Access(
         speaks=("execution",),
         stage="execution",
+        looks_up=(TRADING,),
+        taps=(HALTS,),
         has_schema=True,
         reads_keys=("breaker:",),
         writes_keys=("rate:",),
         holds_venue_keys=True,
     ),
-    "portfolio": Access(speaks=("portfolio",), stage="portfolio", has_schema=True, writes_keys=("equity:",)),
-    "reporting": Access(speaks=("reporting",), consumes=(TRADING,), looks_up=(MARKET_DATA,), has_schema=True),
+    "portfolio": Access(
+        speaks=("portfolio",),
+        stage="portfolio",
+        looks_up=(TRADING,),
+        taps=(HALTS,),
+        has_schema=True,
+        writes_keys=("equity:",),
+    ),
+    "reporting": Access(
+        speaks=("reporting",), consumes=(TRADING,), looks_up=(MARKET_DATA, TRADING), taps=(HALTS,), has_schema=True
+    ),
     # The simulated venue speaks HTTP alone; it has the keys because it checks signatures.
     "exchange_simulator": Access(speaks=(), holds_venue_keys=True),
     # n1v1 halt, resume and the like: commands, and whatever is said about them.

@@ -1,7 +1,7 @@
 """Every service knows whether its account takes new exposure, and says so: a gauge, and a line in its log.
 
-Heard as it is published, and looked up in the log that is its truth at the start and every few seconds, because a
-connection that was lost may have lost the news as well. What follows from it is risk's and execution's matter.
+Heard as it is published. Who may read the log that is its truth also looks it up, at the start and every few seconds:
+a connection that was lost may have lost the news as well. What follows from it is risk's and execution's matter.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ LOOK_EVERY_S = 5.0
 
 
 class HaltWatch:
-    def __init__(self, bus: Bus, *, account: str, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, *, account: str, metrics: Metrics, looks_up: bool = True) -> None:
         self._bus = bus
         self._account = account
+        self._looks_up = looks_up
         self._codec = Codec(())
         self._subject = subject_filter(BreakerChanged)
         self._gauge = metrics.gauge("n1v1_account_halted", account=account)
@@ -40,7 +41,8 @@ class HaltWatch:
         tap = await self._bus.tap(self._subject)
         try:
             while True:
-                await self._look_up()
+                if self._looks_up:
+                    await self._look_up()
                 self._is_listening = True
                 if await self._hear_until_it_ends(tap):
                     return

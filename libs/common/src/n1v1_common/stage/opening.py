@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from n1v1_common.access import ACCESS
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec import Codec
 from n1v1_common.instruments import instruments_of
@@ -18,6 +19,7 @@ from n1v1_common.settings.model import Settings
 from n1v1_common.stage.halt_watch import HaltWatch
 from n1v1_common.state.hot_state import HotState
 from n1v1_common.storage.database import connect, migrate
+from n1v1_common.streams import TRADING
 
 
 def bus_url(settings: Settings) -> str:
@@ -47,7 +49,8 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
         return None if bus.is_connected else "not connected"
 
     context.health.register("nats", check)
-    watch = HaltWatch(bus, account=context.settings.account.id, metrics=context.metrics)
+    may_look_up = TRADING in ACCESS[context.service].looks_up
+    watch = HaltWatch(bus, account=context.settings.account.id, metrics=context.metrics, looks_up=may_look_up)
     try:
         watching = asyncio.create_task(watch.run())
         try:
