@@ -28,7 +28,7 @@ class BusPermissions:
 def bus_permissions(user: str, *, signal_partitions: int) -> BusPermissions:
     access = ACCESS[user]
     inbox = f"_INBOX.{user}.>"  # answers; and the sign of life that a connection sends to itself
-    publish = [*(f"{domain}.v1.>" for domain in access.speaks), inbox]
+    publish = [*(f"{beginning}.>" if "." in beginning else f"{beginning}.v1.>" for beginning in access.speaks), inbox]
     if access.stage or access.consumes:
         publish.append(f"dead_letters.v1.{user}")
     publish += [f"$JS.API.STREAM.INFO.{stream.name}" for stream in _measured(access)]

@@ -23,7 +23,8 @@ HALTS = "risk.v1.breaker.>"
 class Access:
     """Of one user. Everything that is not named here is refused.
 
-    speaks: first tokens of the subjects it publishes. stage: the entry of HEARS that it consumes by, if any.
+    speaks: how the subjects that it publishes begin, one token for all of a domain. stage: the entry of HEARS that it
+    consumes by, if any.
     """
 
     speaks: tuple[str, ...]
@@ -57,7 +58,7 @@ ACCESS: Mapping[str, Access] = {
         speaks=("risk",), stage="risk", looks_up=(TRADING,), taps=(HALTS,), has_schema=True, writes_keys=("breaker:",)
     ),
     "execution": Access(
-        speaks=("execution",),
+        speaks=("execution", "control.v1.breaker"),  # it halts the account when the venue differs from its books
         stage="execution",
         looks_up=(TRADING,),
         taps=(HALTS,),
@@ -80,7 +81,9 @@ ACCESS: Mapping[str, Access] = {
     # The simulated venue speaks HTTP alone; it has the keys because it checks signatures.
     "exchange_simulator": Access(speaks=(), holds_venue_keys=True),
     # n1v1 halt, resume and the like: commands, and whatever is said about them.
-    OPERATOR: Access(speaks=("control",), looks_up=ALL_STREAMS, taps=TRADING.subjects, reads_keys=("breaker:",)),
+    OPERATOR: Access(
+        speaks=("control.v1.command",), looks_up=ALL_STREAMS, taps=TRADING.subjects, reads_keys=("breaker:",)
+    ),
 }
 
 
