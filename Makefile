@@ -61,7 +61,7 @@ bench-peers: setup  ## the same backtest by other libraries, side by side (ARGS=
 chaos: setup  ## disturb everything while it trades and print the matrix (SEEDS=10, ARGS="--only execution")
 	$(BIN)/python -m chaos --seeds $(or $(SEEDS),1) $(ARGS)
 
-races: setup  ## 64 workers, 100,000 intents, one cap, with and without kills of risk: breaches and p99 of the verdict
+races: setup  ## 64 workers, 100,000 intents, one cap: undisturbed, with kills of risk, with two of it; breaches, p99 of the verdict
 	$(BIN)/python -m chaos.races $(ARGS)
 
 clean:  ## remove the virtual environment and caches (state and results stay)

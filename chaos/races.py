@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from n1v1.events import (
 from n1v1.ids import OrderId
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import Instrument
+from n1v1_cli.stack.service import Service
 from n1v1_cli.stack.stack import Stack
 from n1v1_common.bus.api import ConsumerSpec
 from n1v1_common.bus.nats import NatsBus
@@ -61,6 +63,7 @@ CAP_PERCENT = 50
 MOST_POSITIONS = 12
 SYMBOLS = 16
 DATASET = "races"
+RIVAL_LIVES_S = 8.0
 BAR_NS = timeframe_ns("4h")
 FEE_AND_SLIPPAGE_BPS = 15
 """The defaults of exchange.fee_rate_bps and exchange.slippage_bps: what an entry reserves beyond its value."""
@@ -70,13 +73,17 @@ Progress = Console | None
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """workers: each a partition, a strategy and a connection. each: intents of a worker at each bar time."""
+    """workers: each a partition, a strategy and a connection. each: intents of a worker at each bar time.
+
+    kills: how often risk is killed. rivals: how often a second risk process is started beside the first, for a while.
+    """
 
     workers: int = 64
     intents: int = 100_000
     each: int = 8
     processes: int = 4
     kills: int = 0
+    rivals: int = 0
     seed: int = 1
 
     @property
@@ -289,9 +296,10 @@ async def _crowd(race: Race, settings_file: Path) -> AsyncIterator[None]:
 
 
 async def _until_ended(race: Race, stack: Stack, bus: NatsBus, announce: Progress) -> None:
-    """Kill risk at bar times drawn from the seed, until the last intent has its verdict."""
+    """Disturb risk at bar times drawn from the seed, until the last intent has its verdict."""
     chance = random.Random(race.seed)
-    due = sorted(chance.sample(range(1, race.bar_times), race.kills))
+    due = sorted(chance.sample(range(1, race.bar_times), race.kills + race.rivals))
+    ways = chance.sample([_kill] * race.kills + [_rival] * race.rivals, len(due))
     failed = asyncio.ensure_future(stack.failed())
     shown = 0
     while not await _has_ended(bus):
@@ -300,14 +308,49 @@ async def _until_ended(race: Race, stack: Stack, bus: NatsBus, announce: Progres
         if due and decided >= due[0]:
             due.pop(0)
             await asyncio.sleep(chance.uniform(0, 0.2))  # somewhere within a batch
-            stack.kill("risk")
-            await stack.process("risk").wait()
-            await stack.until_restarted("risk")
+            await ways.pop()(stack)
         if announce is not None and decided >= shown + max(1, race.bar_times // 10):
             shown = decided
             announce.print(f"{decided}/{race.bar_times} bar times decided", highlight=False)
         await asyncio.sleep(0.05)
     failed.cancel()
+
+
+async def _kill(stack: Stack) -> None:
+    stack.kill("risk")
+    await stack.process("risk").wait()
+    await stack.until_restarted("risk")
+
+
+async def _rival(stack: Stack) -> None:
+    """A second risk process on the same bus and database, as after a failover that was none."""
+    process = stack.process("risk")
+    assert isinstance(process, Service), "risk is a service"
+    with tempfile.TemporaryDirectory(prefix="n1v1-rival-") as folder:
+        settings = _settings_of_rival(Path(process.spec.env[SETTINGS_VARIABLE]), Path(folder))
+        rival = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "n1v1_risk",
+            env={**os.environ, SETTINGS_VARIABLE: str(settings)},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        with suppress(TimeoutError):
+            await asyncio.wait_for(rival.wait(), RIVAL_LIVES_S)
+        if rival.returncode is None:
+            rival.kill()
+            await rival.wait()
+
+
+def _settings_of_rival(settings: Path, folder: Path) -> Path:
+    """As risk's, but for where it answers HTTP and what it writes down about that."""
+    told = json.loads(settings.read_text())
+    told["services"]["risk"]["port"] = 0
+    told["paths"]["state_dir"] = str(folder)
+    its_own = folder / "settings.json"
+    its_own.write_text(json.dumps(told))
+    return its_own
 
 
 async def _has_ended(bus: NatsBus) -> bool:
@@ -343,53 +386,52 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 140)
     race = Race(workers=args.workers, intents=args.intents, seed=args.seed)
     runs = []
-    for kills in (0, args.kills):
-        console.print(
-            f"{race.workers} workers, {race.bar_times} bar times, risk is killed {kills} times", highlight=False
-        )
-        runs.append((kills, asyncio.run(run(replace(race, kills=kills), announce=console))))
+    for each in (race, replace(race, kills=args.kills), replace(race, rivals=args.rivals)):
+        how = f"risk is killed {each.kills} times, and has a rival {each.rivals} times"
+        console.print(f"{each.workers} workers, {each.bar_times} bar times, {how}", highlight=False)
+        runs.append((each, asyncio.run(run(each, announce=console))))
     console.print(_table(runs))
     console.print(
         "Verdict: from the stored intent to its stored verdict, waiting for the last worker included; "
         "decided: from the last message that its bar time needed.",
         highlight=False,
     )
-    same = runs[0][1].decisions == runs[1][1].decisions
-    console.print(f"Both runs have decided {'alike, verdict by verdict' if same else 'DIFFERENTLY'}.", highlight=False)
+    same = all(found.decisions == runs[0][1].decisions for _, found in runs)
+    console.print(f"All runs have decided {'alike, verdict by verdict' if same else 'DIFFERENTLY'}.", highlight=False)
     breaches = [breach for _, found in runs for breach in found.breaches]
     for breach in breaches[:20]:
         console.print(f"breach: {breach}", style="red", highlight=False)
     return 0 if same and not breaches else 1
 
 
-def _table(runs: Sequence[tuple[int, Found]]) -> Table:
+HEADINGS = (
+    "Killed",
+    "Rivals",
+    "Intents",
+    "Approved",
+    "Refused",
+    "Fills",
+    "Exposure",
+    "Positions",
+    "Breaches",
+    "Verdict p50",
+    "p99",
+    "Decided p50",
+    "p99",
+    "Seconds",
+)
+
+
+def _table(runs: Sequence[tuple[Race, Found]]) -> Table:
     table = Table(box=SIMPLE_HEAD, title=f"One account, at most {CAP_PERCENT} % of its equity in positions")
-    for heading in (
-        "Risk killed",
-        "Intents",
-        "Approved",
-        "Refused",
-        "Fills",
-        "Most exposure",
-        "Most positions",
-        "Breaches",
-        "Verdict p50",
-        "p99",
-        "Decided p50",
-        "p99",
-        "Seconds",
-    ):
+    for heading in HEADINGS:
         table.add_column(heading, justify="right")
-    for kills, found in runs:
+    for race, found in runs:
         counts = (f"{n:,}" for n in (found.intents, found.approved, found.refused, found.fills))
-        percent, positions = f"{found.most_exposure_percent:.2f} %", f"{found.most_positions} of {MOST_POSITIONS}"
-        times = (
-            _ms(found.verdict_s, 0.5),
-            _ms(found.verdict_s, 0.99),
-            _ms(found.decided_s, 0.5),
-            _ms(found.decided_s, 0.99),
-        )
-        table.add_row(str(kills), *counts, percent, positions, str(len(found.breaches)), *times, f"{found.seconds:.0f}")
+        most = f"{found.most_exposure_percent:.2f} %", f"{found.most_positions} of {MOST_POSITIONS}"
+        times = (_ms(seconds, share) for seconds in (found.verdict_s, found.decided_s) for share in (0.5, 0.99))
+        disturbed, breaches = (str(race.kills), str(race.rivals)), str(len(found.breaches))
+        table.add_row(*disturbed, *counts, *most, breaches, *times, f"{found.seconds:.0f}")
     return table
 
 
@@ -405,7 +447,8 @@ def _arguments() -> argparse.Namespace:
         "--intents", type=int, default=100_000, metavar="N", help="at least so many in each run (100,000)"
     )
     parser.add_argument("--kills", type=int, default=5, metavar="N", help="how often the second run kills risk (5)")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments at which it is killed (1)")
+    parser.add_argument("--rivals", type=int, default=3, metavar="N", help="second risk processes in the third run (3)")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments at which risk is disturbed (1)")
     return parser.parse_args()
 
 

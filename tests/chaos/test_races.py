@@ -29,18 +29,19 @@ TENTH = 10_000_000
 
 @pytest.mark.stack
 @pytest.mark.timeout(300)
-async def test_with_and_without_a_restart_of_risk_nothing_gets_past_the_cap() -> None:
+@pytest.mark.parametrize("disturbance", [{"kills": 1}, {"rivals": 1}], ids=["killed", "two at once"])
+async def test_with_and_without_a_disturbance_of_risk_nothing_gets_past_the_cap(disturbance: dict[str, int]) -> None:
     race = Race(workers=6, intents=500, each=4, processes=2)
     try:
-        calm, killed = await run(race), await run(replace(race, kills=1))
+        calm, disturbed = await run(race), await run(replace(race, **disturbance))
     except ServerMissing as missing:
         pytest.skip(str(missing))
-    for found in (calm, killed):
+    for found in (calm, disturbed):
         assert found.breaches == []
         assert found.intents == found.approved + found.refused == 504
         assert found.approved > 20
         assert CAP_PERCENT - 7 < found.most_exposure_percent <= CAP_PERCENT, "the workers want more than they may have"
-    assert killed.decisions == calm.decisions
+    assert disturbed.decisions == calm.decisions
 
 
 def approved(number: int, symbol: str = "BTC-USD", *, lots: int = TENTH, closes: bool = False) -> OrderApproved:
