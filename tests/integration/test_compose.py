@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from n1v1_common.access.secrets import names_of_secrets
 from n1v1_common.servers.ports import free_port
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
@@ -86,6 +88,11 @@ class Composed:
         eventually(lambda: (self.progress()["settled_time"] or "") > settled, within_s=within_s)
 
 
+def secrets() -> dict[str, str]:
+    """What `n1v1 secrets` draws."""
+    return {name: f"p{token_hex(24)}" for name in names_of_secrets()}
+
+
 def _get(url: str) -> dict[str, Any]:
     with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
@@ -121,7 +128,7 @@ def engine() -> None:
 def composed(engine: None) -> Iterator[Composed]:
     ports = {name: str(free_port()) for name in ("N1V1_REPORTING_PORT", "N1V1_JAEGER_PORT", "N1V1_SIMULATOR_PORT")}
     system = Composed(
-        env={**os.environ, **ports, "N1V1_SPEED": str(SPEED)},
+        env={**os.environ, **ports, **secrets(), "N1V1_SPEED": str(SPEED)},
         reporting_url=f"http://127.0.0.1:{ports['N1V1_REPORTING_PORT']}",
         jaeger_url=f"http://127.0.0.1:{ports['N1V1_JAEGER_PORT']}",
     )
@@ -142,6 +149,7 @@ def test_nothing_is_published_beyond_loopback_and_no_service_runs_as_root_or_wri
         text=True,
         check=True,
         timeout=60,
+        env={**os.environ, **secrets()},
     )
     services = json.loads(told.stdout)["services"]
     published = [port for service in services.values() for port in service.get("ports", ())]

@@ -43,6 +43,7 @@ COMMANDS = {
     "resume": Command("n1v1_cli.commands.resume", "end a halt, or close the circuit breaker"),
     "flatten": Command("n1v1_cli.commands.flatten", "halt, take back resting entries and close positions"),
     "dead-letters": Command("n1v1_cli.commands.dead_letters", "messages nobody could handle: list, requeue"),
+    "secrets": Command("n1v1_cli.commands.secrets", "draw passwords for Docker Compose or Kubernetes"),
     "config": Command("n1v1_cli.commands.config", "check settings, explain where a value comes from"),
 }
 
