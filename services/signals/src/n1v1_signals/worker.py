@@ -34,6 +34,9 @@ log = structlog.get_logger()
 SNAPSHOT_EVERY_BAR_TIMES = 128
 """A restart replays at most so many bar times: well under a second of work."""
 PUBLISH_RETRY_S = 30.0
+STATE_BYTES_MAX = 256 * 1024
+SNAPSHOT_BYTES_MAX = 900 * 1024
+"""A message of the bus has at most 1 MB."""
 
 
 class Worker:
@@ -143,13 +146,29 @@ class Worker:
         ends_bar_time = batch[-1].subject == subject_filter(BarsComplete)
         if self._bar_times >= SNAPSHOT_EVERY_BAR_TIMES and ends_bar_time:
             self._bar_times = 0
-            content = {
-                "identity": self._identity,
-                "created_ns": self._created_ns,
-                "seq": batch[-1].seq,
-                "stage": self._stage.snapshot(),
-            }
-            await self._snapshots.put(self._key, orjson.dumps(content))
+            await self._snapshot(batch[-1].seq)
+
+    async def _snapshot(self, seq: int) -> None:
+        stage = self._stage.snapshot()
+        stage["runners"] = [runner for runner in stage["runners"] if self._can_be_kept(*runner)]
+        content = {"identity": self._identity, "created_ns": self._created_ns, "seq": seq, "stage": stage}
+        data = orjson.dumps(content)
+        if len(data) > SNAPSHOT_BYTES_MAX:
+            log.error("the state is too large to be kept; a restart begins further back", size=len(data))
+            return
+        await self._snapshots.put(self._key, data)
+
+    def _can_be_kept(self, instance: str, symbol: str, state: object) -> bool:
+        """A strategy whose state no snapshot can hold is stopped: after a restart it would not be what it was."""
+        try:
+            size = len(orjson.dumps(state))
+        except TypeError as error:  # orjson's own, for what JSON does not know
+            self._stage.stop(instance, symbol, f"its state cannot be saved: {error}")
+            return False
+        if size > STATE_BYTES_MAX:
+            self._stage.stop(instance, symbol, f"its state has {size} bytes, at most {STATE_BYTES_MAX} can be kept")
+            return False
+        return True
 
     async def _restore(self, *, last_seq: int) -> int:
         """Take up the newest snapshot; the sequence of the last bar time in it, or 0 without one that fits."""

@@ -55,7 +55,10 @@ def read_run_file(state_dir: Path, instance: str) -> RunFile | None:
 
 
 def remove_run_file(state_dir: Path, instance: str) -> None:
-    """Only our own: a successor may have written one already."""
-    found = read_run_file(state_dir, instance)
+    """Only our own: a successor may have written one already. A confined service leaves its own to the supervisor."""
+    try:
+        found = read_run_file(state_dir, instance)
+    except PermissionError:
+        return
     if found is not None and found.pid == os.getpid():
         run_file_path(state_dir, instance).unlink(missing_ok=True)

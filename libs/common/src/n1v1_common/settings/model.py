@@ -412,6 +412,13 @@ class Signals(Section):
     """Which worker this process is, from 0."""
     worker_count: int = Field(default=1, ge=1)
     """How many workers share the partitions."""
+    bar_time_limit_s: float = Field(default=10.0, ge=0)
+    """How long one strategy may take for one bar. Beyond it the worker is ended and started again; a strategy that does
+    so twice on a bar is not run any more. 0: no limit."""
+    memory_limit_mb: int = Field(default=2048, ge=0)
+    """What a worker may allocate, its strategies together. 0: no limit."""
+    confined: bool = True
+    """Keep strategies from files, programs and addresses that they have no business with, as far as the kernel can."""
 
     @model_validator(mode="after")
     def _a_partition_for_every_worker(self) -> Self:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from n1v1 import ids
 from n1v1.bars import ClosedBar
-from n1v1.errors import InvalidValue
+from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import BarClosed, BarsComplete, Event, Note, SignalRaised, SignalsComplete
 from n1v1.strategies import registry
-from n1v1.strategies.base import Runner, Verdict
+from n1v1.strategies.base import NOTHING, Runner, Verdict
 from n1v1.values import Instrument
 
 STOPPED = "stopped: "
 """How the note of a strategy that raised begins, on the bar that did it and on every bar after it."""
+
+
+REASON_MAX = 500
+"""Characters of a reason that go out; what is longer is cut."""
+VALUES_MAX = 64
+"""Numbers that a verdict may give, with names of as many characters."""
+
+
+class Guard(Protocol):
+    """Told who is at work, so that somebody outside can end it."""
+
+    def watch(self, instance: str, symbol: str, ts_ns: int) -> None:
+        """Before a strategy is called. ts_ns: of the bar; 0 for its state."""
+
+    def rest(self) -> None:
+        """No strategy is at work any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,8 @@ class Signals:
 
     notes: whether the watermark says why there is no signal. Explaining every quiet bar costs more than deciding it;
     signals are the same either way.
+
+    quarantined: instances that are not asked on any symbol, with the reason. guard: without one nobody watches.
     """
 
     def __init__(
@@ -45,6 +63,8 @@ class Signals:
         timeframe: str,
         partition: int = 0,
         notes: bool = True,
+        quarantined: Mapping[str, str] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         if len({instance.name for instance in instances}) != len(instances):
             raise InvalidValue(f"instances need different names, got {sorted(i.name for i in instances)}")
@@ -61,12 +81,16 @@ class Signals:
         self._runners_of: dict[str, list[tuple[str, Runner]]] = {instrument.symbol: [] for instrument in instruments}
         for (instance, symbol), runner in self._runners.items():
             self._runners_of[symbol].append((instance, runner))
-        self._stopped: dict[tuple[str, str], str] = {}
+        self._guard = guard
+        self._quarantined = {
+            key: STOPPED + reason for key in self._runners if (reason := (quarantined or {}).get(key[0]))
+        }
+        self._stopped: dict[tuple[str, str], str] = dict(self._quarantined)
         self._notes: list[Note] = []
         self._raised = 0
         self._last_bar_ns: dict[str, int] = {}
         self._completed_ns = -1
-        self.failures: list[tuple[str, str, Exception]] = []
+        self.failures: list[tuple[str, str, BaseException]] = []
 
     def handle(self, event: Event) -> list[Event]:
         if isinstance(event, BarClosed):
@@ -89,23 +113,35 @@ class Signals:
         self._last_bar_ns[symbol] = ts_ns
         signals: list[SignalRaised] = []
         for instance, runner in self._runners_of.get(symbol, ()):
-            try:
-                stopped = self._stopped and self._stopped.get((instance, symbol))
-                verdict = Verdict(None, 0.0, stopped) if stopped else runner.on_bar(bar, self._explains)
-            except Exception as error:  # noqa: BLE001  # third-party code: whatever it raises stops it and nobody else
-                verdict = self._stop(instance, bar, error)
+            stopped = self._stopped and self._stopped.get((instance, symbol))
+            verdict = Verdict(None, 0.0, stopped) if stopped else self._ask(instance, runner, bar)
             if verdict.action is not None:
                 signals.append(_signal(instance, bar, verdict))
             elif self._explains:
                 note = Note(instance=instance, symbol=symbol, reason=verdict.reason, values=verdict.values)
                 self._notes.append(note)
+        self._rest()
         return signals
 
-    def _stop(self, instance: str, bar: ClosedBar, error: Exception) -> Verdict:
-        reason = f"{STOPPED}raised {type(error).__name__}: {error}"
-        self._stopped[(instance, bar.symbol)] = reason
-        self.failures.append((instance, bar.symbol, error))
-        return Verdict(None, 0.0, reason)
+    def _ask(self, instance: str, runner: Runner, bar: ClosedBar) -> Verdict:
+        if self._guard is not None:
+            self._guard.watch(instance, bar.symbol, bar.ts_ns)
+        try:
+            verdict = runner.on_bar(bar, self._explains)
+            return verdict if verdict is NOTHING else _bounded(verdict)
+        except BaseException as error:
+            # Third-party code: whatever it raises, SystemExit too, stops it and nobody else. But Ctrl-C is a person's,
+            # and without memory nobody goes on.
+            if isinstance(error, KeyboardInterrupt | MemoryError):
+                raise
+            return Verdict(None, 0.0, self.stop(instance, bar.symbol, f"raised {type(error).__name__}: {error}", error))
+
+    def stop(self, instance: str, symbol: str, why: str, error: BaseException | None = None) -> str:
+        """Not ask it about this symbol any more. Answers the note that stands for it from now on."""
+        reason = f"{STOPPED}{why}"[:REASON_MAX]
+        self._stopped[(instance, symbol)] = reason
+        self.failures.append((instance, symbol, error or StrategyError(why)))
+        return reason
 
     def _complete(self, bars: BarsComplete) -> SignalsComplete:
         notes, raised = tuple(self._notes), self._raised
@@ -122,21 +158,54 @@ class Signals:
 
     def snapshot(self) -> dict[str, Any]:
         return {
-            "runners": [[*key, runner.save()] for key, runner in self._runners.items()],
+            "runners": [[*key, state] for key, state in self._saved_runners()],
             "stopped": [[*key, reason] for key, reason in self._stopped.items()],
             "last_bar_ns": dict(self._last_bar_ns),
             "completed_ns": self._completed_ns,
         }
+
+    def _saved_runners(self) -> Iterator[tuple[tuple[str, str], Any]]:
+        """The state of every strategy that runs; one that cannot say its state is stopped."""
+        for key, runner in self._runners.items():
+            if key in self._stopped:
+                continue
+            self._watch_state(*key)
+            try:
+                yield key, runner.save()
+            except Exception as error:  # noqa: BLE001  # third-party code, as above
+                self.stop(*key, f"cannot be saved: {type(error).__name__}: {error}", error)
+        self._rest()
+
+    def _watch_state(self, instance: str, symbol: str) -> None:
+        if self._guard is not None:
+            self._guard.watch(instance, symbol, 0)
+
+    def _rest(self) -> None:
+        if self._guard is not None:
+            self._guard.rest()
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up a snapshot made between two bar times. Unconfigured instances are forgotten, new ones start fresh."""
         self._notes, self._raised = [], 0
         self._completed_ns = int(saved["completed_ns"])
         for name, symbol, state in saved["runners"]:
-            if (name, symbol) in self._runners:
+            if (name, symbol) in self._runners and (name, symbol) not in self._quarantined:
+                self._watch_state(name, symbol)
                 self._runners[(name, symbol)].load(state)
-        self._stopped = {(name, symbol): reason for name, symbol, reason in saved["stopped"]}
+        self._rest()
+        self._stopped = {(name, symbol): reason for name, symbol, reason in saved["stopped"]} | self._quarantined
         self._last_bar_ns = {symbol: int(time) for symbol, time in saved["last_bar_ns"].items()}
+
+
+def _bounded(verdict: Verdict) -> Verdict:
+    """What goes out of a verdict. Raises StrategyError for what cannot: its message could not be stored."""
+    if not isinstance(verdict.reason, str) or len(verdict.values) > VALUES_MAX:
+        raise StrategyError(f"expected a reason in words and at most {VALUES_MAX} values, got {len(verdict.values)}")
+    if any(len(name) > VALUES_MAX for name, _ in verdict.values):
+        raise StrategyError(f"names of values have at most {VALUES_MAX} characters")
+    if len(verdict.reason) > REASON_MAX:
+        return replace(verdict, reason=verdict.reason[:REASON_MAX])
+    return verdict
 
 
 def _signal(instance: str, bar: ClosedBar, verdict: Verdict) -> SignalRaised:
