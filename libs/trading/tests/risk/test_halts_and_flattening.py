@@ -286,6 +286,15 @@ class TestAHalt:
         assert [reason for _, _, reason in refusals(said)] == [RefusalReason.BREAKER_OPEN]
         assert breaker(desk.resume()) == [False]
 
+    def test_a_halt_that_runs_out_as_the_breaker_trips_leaves_the_account_halted_and_says_so_once(self) -> None:
+        desk = Desk()
+        desk.next_hour()
+        desk.halt(lasts_ns=HOUR)
+        desk.equity = 40_000
+        said = desk.next_hour()
+        assert (halted(said), breaker(said)) == ((), [True])
+        assert desk.risk.breaker_reason == "equity drawdown 60.00 % reached 50.00 %"
+
     def test_an_unknown_symbol_is_answered_and_halts_nothing(self) -> None:
         (said,) = Desk().halt(Scope(symbol="DOGE-USD"))
         assert answer([said]).detail == "no such instrument; there are BTC-USD, ETH-USD"
@@ -422,13 +431,16 @@ def test_no_later_halt_ever_shortens_or_softens_an_earlier_one(put: list[Halt]) 
 @given(data=st.data())
 def test_with_a_restart_after_every_message_everything_is_said_as_without(data: st.DataObject) -> None:
     calm, restarted = Desk(), Desk()
+    names: list[str] = []
     for number in range(data.draw(st.integers(1, 12))):
         act = data.draw(st.sampled_from(["hour", "halt", "resume", "flatten"]))
         scope = data.draw(SCOPES)
         lasts_ns = data.draw(st.sampled_from([0, HOUR, 3 * HOUR]))
         wanted = data.draw(st.lists(st.sampled_from(ALL), max_size=2, unique=True))
         said = []
+        equity = data.draw(st.sampled_from([100_000, 40_000]))
         for desk in (calm, restarted):
+            desk.equity = equity
             if act == "hour":
                 said.append(desk.next_hour(*wanted))
             else:
@@ -438,3 +450,5 @@ def test_with_a_restart_after_every_message_everything_is_said_as_without(data: 
                 said[-1].extend(desk.fill(order))
         restarted.restart()
         assert said[0] == said[1]
+        names += [event.id for event in said[0]]
+    assert len(names) == len(set(names)), "a message with the id of an earlier one would not be heard"

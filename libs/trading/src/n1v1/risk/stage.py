@@ -274,7 +274,7 @@ class Risk:
         return batch
 
     def _decide(self, ts_ns: int, batch: Batch, equity: EquityMarked) -> list[Event]:
-        said: list[Event] = [*self._end_halts(equity), *self._give_up_before(ts_ns), *self._observe(batch, equity)]
+        said: list[Event] = [*self._give_up_before(ts_ns), *self._observe(batch, equity), *self._end_halts(equity)]
         said += self._closings(equity)
         for signal in sorted(batch.signals.values(), key=self._priority):
             said.append(self._verdict(signal))
@@ -307,18 +307,17 @@ class Risk:
         bars, equity: of this bar time, whose fills have been heard.
         """
         self._decided_ns = ts_ns
-        ended = self._end_halts(Moment(self._account, ts_ns)) if self._halts else []
         for bar in bars:
             symbol = self._symbols[bar.symbol]
             symbol.mark_ticks = bar.close
             if self._needs_bars:
                 self._observe_bar(symbol, bar)
-        said: list[Event] = ended
+        said: list[Event] = []
         if self._may_be_quiet and breaker.is_quiet(self._state, equity, ts_ns):
             self._state.equity = equity
         else:
             moment = Moment(self._account, ts_ns)
-            said += [*self._observe_equity(moment, equity), *self._closings(moment)]
+            said = [*self._observe_equity(moment, equity), *self._end_halts(moment), *self._closings(moment)]
             self._may_be_quiet = not (self._acts_on_any_bar or breaker.must_flatten(self._state) or self._halts)
         if signals:
             said += map(self._verdict, sorted(signals, key=self._priority) if len(signals) > 1 else signals)
@@ -490,13 +489,15 @@ class Risk:
         return said
 
     def _end_halts(self, moment: EquityMarked | Moment) -> list[Event]:
-        """Those whose time is over. The account is free again unless its breaker is open."""
+        """Those whose time is over. The account is free again unless its breaker is open, which is known by now: a bar
+        time says only once whether the account trades.
+        """
         over = self._halts.end_due(moment.ts_ns)
         if not over:
             return []
         said: list[Event] = [self._say_halts(moment)]
         of_account = [halt for halt in over if halt.scope.is_account]
-        if of_account and self._trip is None:
+        if of_account:
             said += self._say_free(moment, f"the halt by {of_account[0].actor} has run out", actor="risk")
         return said
 
