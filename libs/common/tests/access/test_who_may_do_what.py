@@ -15,6 +15,7 @@ import pytest_asyncio
 from nats.aio.client import Client
 from redis.exceptions import NoPermissionError
 
+from n1v1.events import BreakerChanged
 from n1v1_common.access import ACCESS, ADMIN, OPERATOR
 from n1v1_common.access.bus import bus_permissions
 from n1v1_common.access.table import owners_of_schemas, users_of_hot_state, users_of_the_bus
@@ -124,23 +125,27 @@ async def test_a_signals_worker_hears_nothing_but_bars(servers: EmbeddedServers)
     assert await refused(servers, "signals", publish="$JS.API.CONSUMER.INFO.MARKET_DATA.signals-2"), "two partitions"
 
 
-async def test_a_worker_cannot_have_the_server_say_an_order_for_it(servers: EmbeddedServers) -> None:
+async def test_a_worker_cannot_have_the_server_say_for_it_what_it_may_not_say(servers: EmbeddedServers) -> None:
     """The server sends its answers to any reply subject, whether or not the requester may publish there. So bytes that
-    a worker stored and had sent to it bare, with the subject of an approved order as the reply, would be an order."""
-    forged, subject = b"bytes of an order", "risk.v1.approved.0.main.BTC-USD"
+    a worker stored and had sent to it bare, the reply being the subject of the breaker, would be believed."""
+    codec = Codec(instruments_of(Settings()))
+    forgery = BreakerChanged(id="forged", ts_ns=1, account="main", is_open=False, reason="", actor="nobody")
+    subject, forged = codec.encode(forgery)
+    assert codec.decode(subject, forged), "whoever hears it believes it"
     snapshots = "$KV.STRATEGY_STATE.signals/0"
-    worker = await connected(servers, "signals")
+    worker, admin = await connected(servers, "signals"), await connected(servers, ADMIN)
+    await worker.request(snapshots, forged, timeout=REFUSED_WITHIN_S)
+    stored = await admin.jetstream().get_last_msg("KV_STRATEGY_STATE", snapshots)
+    assert stored.data == forged, "the worker may keep what it likes"
     for request in bus_permissions("signals", signal_partitions=2).publish:
-        body = json.dumps({"last_by_subj": snapshots, "batch": 1}).encode() if request.startswith("$JS") else forged
+        body = forged
+        if request.startswith("$JS.API"):
+            body = json.dumps({"last_by_subj": snapshots} if ".GET." in request else {"batch": 1}).encode()
         await worker.publish(request.replace("*", "0").replace(">", "0"), body, reply=subject)
     await worker.flush()
     await worker.close()
-    admin = await connected(servers, ADMIN)
-    stored = await admin.jetstream().get_last_msg("KV_STRATEGY_STATE", snapshots)
-    assert stored.data == forged, "the worker may keep what it likes"
     said = await everything_on(admin, subject)
     assert said, "the server's own words do arrive there; a stage puts them aside"
-    codec = Codec(instruments_of(Settings()))
     for data in said:
         with pytest.raises(Undecodable):
             codec.decode(subject, data)
