@@ -13,6 +13,7 @@ from n1v1_common.bus.api import ConsumerSpec, Outgoing
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.bus.testing import NatsServer, nats_server_binary
 from n1v1_common.codec.codec import subject_filter
+from n1v1_common.install import install_bus
 from n1v1_common.lifecycle import ServiceContext
 from n1v1_common.settings.load import load
 from n1v1_common.stage.opening import opened_bus
@@ -38,6 +39,7 @@ def context(tmp_path: Path) -> Iterator[ServiceContext]:
 
 
 async def take_one_and_fail(context: ServiceContext) -> None:
+    await install_bus(context.settings.bus.url)
     async with opened_bus(context) as bus:
         await bus.publish([Outgoing(subject_filter(BarsComplete), b"", "1")])
         batch = await anext(await bus.consume(SPEC))
