@@ -134,7 +134,7 @@ async def step(journal: Journal, handler: PortfolioHandler, number: int) -> None
 
 
 async def test_ledger_positions_and_equity_agree_to_the_last_quantum(pool: asyncpg.Pool) -> None:
-    journal, handler = Journal(pool, MemoryBus()), made()
+    journal, handler = await Journal.take_over(pool, MemoryBus(), writer="a test"), made()
     for number in range(len(HISTORY)):
         await step(journal, handler, number)
 
@@ -153,7 +153,7 @@ async def test_ledger_positions_and_equity_agree_to_the_last_quantum(pool: async
 
 
 async def test_a_step_that_comes_again_is_not_booked_again(pool: asyncpg.Pool) -> None:
-    journal, handler = Journal(pool, MemoryBus()), made()
+    journal, handler = await Journal.take_over(pool, MemoryBus(), writer="a test"), made()
     await step(journal, handler, 0)
     before = handler.snapshot()
     await step(journal, handler, 1)
@@ -166,7 +166,7 @@ async def test_a_step_that_comes_again_is_not_booked_again(pool: asyncpg.Pool) -
 
 
 async def test_the_ledger_cannot_be_changed(pool: asyncpg.Pool) -> None:
-    journal, handler = Journal(pool, MemoryBus()), made()
+    journal, handler = await Journal.take_over(pool, MemoryBus(), writer="a test"), made()
     for number in range(2):
         await step(journal, handler, number)
     for statement in ("UPDATE ledger SET amount = 0", "DELETE FROM ledger"):

@@ -139,11 +139,11 @@ class Bench:
     ForgetfulJournal = ForgetfulJournal
     InboxlessJournal = InboxlessJournal
 
-    def loop(self, bus: Bus, toy: AToy, journal: JournalClass = Journal) -> StageLoop:
+    async def loop(self, bus: Bus, toy: AToy, journal: JournalClass = Journal) -> StageLoop:
         return StageLoop(
             name="toy",
             bus=bus,
-            journal=journal(self.pool, bus),
+            journal=await journal.take_over(self.pool, bus, writer="a test"),
             codec=codec(),
             handler=toy,
             hears=(BarClosed,),
@@ -164,7 +164,7 @@ class Bench:
         """One life: from a start to a drain once `until` is true, or to whatever kills it."""
         bus = bus or await self.backend.connect()
         draining = asyncio.Event()
-        running = asyncio.ensure_future(self.loop(bus, toy, journal).run(ready=lambda: None, draining=draining))
+        running = asyncio.ensure_future((await self.loop(bus, toy, journal)).run(ready=lambda: None, draining=draining))
         try:
             async with asyncio.timeout(20):
                 while not running.done() and not await until():  # noqa: ASYNC110 (a database is asked)

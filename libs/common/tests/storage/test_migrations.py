@@ -10,15 +10,20 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from n1v1_common.bus.memory import MemoryBus
+from n1v1_common.bus.memory_server import MemoryServer
 from n1v1_common.servers import Durability, ServerMissing
 from n1v1_common.servers.postgres import PostgresServer
-from n1v1_common.storage.database import connect, migrate, roll_back
+from n1v1_common.storage.audit import check_log
+from n1v1_common.storage.database import JOURNAL_MIGRATIONS, connect, migrate, roll_back
 from n1v1_common.storage.errors import MigrationFailed, SchemaTooNew, StorageUnavailable
+from n1v1_common.storage.journal import Journal
+from n1v1_common.streams import ALL_STREAMS
 
 pytestmark = pytest.mark.servers
 
 SCHEMA = "migrated"
-JOURNAL = {"cursors", "inbox", "outbox", "stage_state"}
+JOURNAL = {"cursors", "event_log", "inbox", "outbox", "stage_state"}
 
 
 @pytest.fixture
@@ -49,10 +54,36 @@ async def test_a_schema_goes_forward_and_back_and_forward_again(
     assert await tables(connection) == JOURNAL | {"things"}
     await roll_back(dsn, SCHEMA, [own])
     assert await tables(connection) == JOURNAL
-    await roll_back(dsn, SCHEMA, [own])
+    for _ in JOURNAL_MIGRATIONS.glob("*.sql"):
+        await roll_back(dsn, SCHEMA, [own])
     assert await tables(connection) == set()
     await migrate(dsn, SCHEMA, [own])
     assert await tables(connection) == JOURNAL | {"things"}
+
+
+async def test_what_waits_to_be_sent_goes_through_the_migration_to_the_event_log_and_back(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await migrate(dsn, SCHEMA, ())
+    await roll_back(dsn, SCHEMA, ())  # as it was before there was an event log
+    waiting = [("m1", "risk.v1.test", b"\x00payload", '{"traceparent": "t"}'), ("m2", "risk.v1.test", b"", "{}")]
+    await connection.executemany(
+        f"INSERT INTO {SCHEMA}.outbox (msg_id, subject, payload, headers) VALUES ($1, $2, $3, $4)", waiting
+    )
+
+    await migrate(dsn, SCHEMA, ())
+    pool = await connect(dsn, SCHEMA)
+    async with pool.acquire() as held:
+        head, found = await check_log(held, SCHEMA)
+    assert (head.sequence, found) == (2, None)
+    bus = MemoryBus(MemoryServer())
+    await bus.declare(ALL_STREAMS)
+    assert await (await Journal.take_over(pool, bus, writer="a test")).publish_pending() == 2
+    await pool.close()
+
+    await roll_back(dsn, SCHEMA, ())
+    rows = await connection.fetch(f"SELECT msg_id, subject, payload, headers FROM {SCHEMA}.outbox ORDER BY id")
+    assert [tuple(row) for row in rows] == waiting
 
 
 async def test_migrating_twice_changes_nothing_and_keeps_what_is_stored(

@@ -28,8 +28,12 @@ async def bus() -> MemoryBus:
 
 
 @pytest.fixture
-def journal(pool: asyncpg.Pool, bus: MemoryBus) -> Journal:
-    return Journal(pool, bus)
+async def journal(pool: asyncpg.Pool, bus: MemoryBus) -> Journal:
+    return await started(pool, bus)
+
+
+async def started(pool: asyncpg.Pool, bus: MemoryBus) -> Journal:
+    return await Journal.take_over(pool, bus, writer="a test")
 
 
 def message(number: int) -> Outgoing:
@@ -119,22 +123,22 @@ async def test_a_full_disk_is_trouble_of_the_world_not_of_the_message(journal: J
 async def test_what_was_committed_and_not_published_is_published_at_the_next_start_in_order(
     pool: asyncpg.Pool, bus: MemoryBus
 ) -> None:
-    await Journal(pool, bus).commit(step("a", said=3))  # and killed here
+    await (await started(pool, bus)).commit(step("a", said=3))  # and killed here
 
-    assert await Journal(pool, bus).publish_pending() == 3
+    assert await (await started(pool, bus)).publish_pending() == 3
     assert await on_the_stream(bus) == ["m0", "m1", "m2"]
     [first, *_] = await bus.read(TRADING.name)
     assert (first.data, first.headers["traceparent"]) == (b"payload 0", "t0")
-    assert await Journal(pool, bus).publish_pending() == 0
+    assert await (await started(pool, bus)).publish_pending() == 0
 
 
 async def test_what_was_published_and_not_marked_as_sent_is_recognised_by_the_stream(
     pool: asyncpg.Pool, bus: MemoryBus
 ) -> None:
-    killed = Journal(pool, bus)
+    killed = await started(pool, bus)
     await killed.publish(await killed.commit(step("a", said=2)), [message(0), message(1)])
 
-    assert await Journal(pool, bus).publish_pending() == 2
+    assert await (await started(pool, bus)).publish_pending() == 2
     assert await on_the_stream(bus) == ["m0", "m1"]
 
 
@@ -142,12 +146,12 @@ async def test_a_stream_that_lost_its_end_is_filled_up_again(pool: asyncpg.Pool,
     before, after = MemoryBus(MemoryServer()), MemoryBus(MemoryServer())
     for bus in (before, after):
         await bus.declare(ALL_STREAMS)
-    sender = Journal(pool, before)
+    sender = await started(pool, before)
     await sender.publish(await sender.commit(step("a", said=5)), [message(number) for number in range(5)])
     await sender.mark_sent()
     await after.publish([message(0), message(1)])  # what the power cut left of it
 
-    restarted = Journal(pool, after)
+    restarted = await started(pool, after)
     assert await restarted.restore_stream(TRADING.name) == 3
     await restarted.publish_pending()
     assert await on_the_stream(after) == ["m0", "m1", "m2", "m3", "m4"]
@@ -165,5 +169,5 @@ async def test_only_what_nobody_can_ask_for_any_more_is_forgotten(pool: asyncpg.
     await journal.prune()
 
     assert await journal.unhandled(["old", "new", "newest"]) == {"old"}
-    rows = await pool.fetch("SELECT msg_id FROM outbox ORDER BY id")
+    rows = await pool.fetch("SELECT msg_id FROM outbox ORDER BY sequence")
     assert [row["msg_id"] for row in rows] == ["m1", "m2"], "what was not sent yet is never forgotten"

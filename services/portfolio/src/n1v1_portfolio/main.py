@@ -10,8 +10,7 @@ from n1v1.portfolio.stage import Portfolio
 from n1v1_common.instruments import instruments_of
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.stage import StageLoop, TraceContexts
-from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
-from n1v1_common.storage.journal import Journal
+from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema, taken_over
 from n1v1_portfolio.handlers import PortfolioHandler, keep_showing
 
 MIGRATIONS = Path(str(files("n1v1_portfolio") / "migrations"))
@@ -33,7 +32,7 @@ async def work(context: ServiceContext) -> None:
         loop = StageLoop(
             name="portfolio",
             bus=bus,
-            journal=Journal(pool, bus),
+            journal=await taken_over(context, pool, bus),
             codec=codec_of(settings),
             handler=handler,
             hears=HEARS["portfolio"],

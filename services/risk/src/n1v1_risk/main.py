@@ -11,9 +11,8 @@ from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.settings.core import policy_of, styles_of
 from n1v1_common.settings.model import Settings
 from n1v1_common.stage import StageLoop, TraceContexts
-from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
+from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema, taken_over
 from n1v1_common.state.breaker import BreakerFlags
-from n1v1_common.storage.journal import Journal
 from n1v1_risk.handlers import RiskHandler, decide_late_batches, keep_showing, pause_silent_symbols
 from n1v1_risk.staleness import MarketWatch
 
@@ -38,7 +37,7 @@ async def work(context: ServiceContext) -> None:
         loop = StageLoop(
             name="risk",
             bus=bus,
-            journal=Journal(pool, bus),
+            journal=await taken_over(context, pool, bus),
             codec=codec_of(settings),
             handler=handler,
             hears=HEARS["risk"],

@@ -1,4 +1,4 @@
-"""Why a service does not start. These are answered with one sentence and exit code 3, not with a traceback."""
+"""Why a service does not start, or leaves. Answered with one sentence and an exit code, not with a traceback."""
 
 from __future__ import annotations
 
@@ -18,3 +18,7 @@ class PortTaken(CannotStart):
 
 class StateFolderUnusable(CannotStart):
     """The state folder cannot be written to: read-only, full, or not ours."""
+
+
+class Superseded(Exception):
+    """Another process has taken this one's place. Starting again would take it back, so nobody does: exit code 4."""

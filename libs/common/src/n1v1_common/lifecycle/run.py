@@ -4,6 +4,7 @@
 1  crashed; the log holds the traceback
 2  the settings are wrong
 3  the machine does not give what it needs: port taken, state folder not writable
+4  another process has taken its place
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import structlog
 from n1v1.errors import InvalidData, InvalidValue, StrategyError, UnknownName
 from n1v1_common import crash_points
 from n1v1_common.lifecycle.context import ServiceContext
-from n1v1_common.lifecycle.errors import CannotStart
+from n1v1_common.lifecycle.errors import CannotStart, Superseded
 from n1v1_common.lifecycle.http import HttpPart, probes_only
 from n1v1_common.lifecycle.loop_lag import watch_loop_lag
 from n1v1_common.settings.errors import ConfigError
@@ -31,7 +32,7 @@ from n1v1_common.settings.service import load_service_settings
 from n1v1_common.telemetry.logging import configure_logging, secrets_of
 from n1v1_common.telemetry.tracing import configure_tracing
 
-EXIT_OK, EXIT_CRASHED, EXIT_SETTINGS, EXIT_CANNOT_START = 0, 1, 2, 3
+EXIT_OK, EXIT_CRASHED, EXIT_SETTINGS, EXIT_CANNOT_START, EXIT_SUPERSEDED = 0, 1, 2, 3, 4
 
 USERS_MISTAKES = InvalidValue | InvalidData | UnknownName | StrategyError
 """What was configured cannot be had: a restart would end in the same way, so the message is the whole answer."""
@@ -158,13 +159,21 @@ def _exit_code_of_failure(cause: Exception) -> int:
     if isinstance(cause, CannotStart | USERS_MISTAKES):
         log.error("cannot start", reason=str(cause))
         return EXIT_CANNOT_START
+    if isinstance(cause, Superseded):
+        log.error("superseded", reason=str(cause))
+        return EXIT_SUPERSEDED
     log.critical("crashed", exc_info=cause)
     return EXIT_CRASHED
 
 
 def _only_cause(error: Exception) -> Exception:
-    """Task groups wrap what was raised; a group around a single exception says nothing more than that one."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+    """Task groups wrap what was raised; a group around a single exception says nothing more than that one.
+
+    Several tasks may find at once that the process was superseded: whatever else they then raise follows from it.
+    """
+    superseded = error.subgroup(Superseded) if isinstance(error, ExceptionGroup) else None
+    error = superseded or error
+    while isinstance(error, ExceptionGroup) and (superseded or len(error.exceptions) == 1):
         error = error.exceptions[0]
     return error
 

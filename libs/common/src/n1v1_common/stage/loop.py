@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol
@@ -33,12 +33,13 @@ from n1v1_common.bus.api import (
     StreamPosition,
 )
 from n1v1_common.bus.dead_letters import bury
+from n1v1_common.bus.errors import SubscriptionLost
 from n1v1_common.bus.ordered import OrderedSubscription
 from n1v1_common.codec import Codec, Undecodable
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.stage.contexts import TraceContexts
-from n1v1_common.storage.errors import SeenBefore, StorageError
+from n1v1_common.storage.errors import SeenBefore, StorageError, StorageUnavailable
 from n1v1_common.storage.journal import Cursor, Effect, Journal, Step
 from n1v1_common.streams import ALL_STREAMS, stream_of
 from n1v1_common.telemetry.metrics import Metrics
@@ -145,14 +146,20 @@ class StageLoop:
         return [await self._subscribe(stream, tuple(patterns)) for stream, patterns in streams.items()]
 
     async def _keep_house(self) -> None:
-        """Mark messages as sent and forget old ones, for as long as the service lives."""
+        """Mark messages as sent and forget old ones, for as long as the service lives and is the writer."""
         for tick in count():
             await asyncio.sleep(HOUSEKEEPING_S)
+            await self._leave_if_superseded()
             async with self._lock:
                 await self._store_quiet_steps()
                 await self._journal.mark_sent()
             if tick % PRUNE_EVERY == 0:
                 await self._journal.prune()
+
+    async def _leave_if_superseded(self) -> None:
+        """One who has nothing to store would never find out. A database that is away is the next step's trouble."""
+        with suppress(StorageUnavailable):
+            await self._journal.prove()
 
     async def act(self, decide: Callable[[], Sequence[Event]]) -> None:
         """A step that no message caused: a timer, an answer from outside."""
@@ -182,12 +189,16 @@ class StageLoop:
         return cursor
 
     async def _consume(self, subscription: OrderedSubscription) -> None:
-        async for batch in subscription:
-            async with self._lock:
-                with self._seconds.time():
-                    await self._work(batch)
-            reached(CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED)
-            await subscription.ack(batch)
+        try:
+            async for batch in subscription:
+                async with self._lock:
+                    with self._seconds.time():
+                        await self._work(batch)
+                reached(CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED)
+                await subscription.ack(batch)
+        except SubscriptionLost:
+            await self._journal.prove()  # a successor takes the durable as well: say that rather than what follows
+            raise
 
     async def _work(self, batch: Sequence[Delivery], *, may_wait: bool = True) -> None:
         """Handle a batch; one that fails is taken apart, and a message that fails again and again is put aside.

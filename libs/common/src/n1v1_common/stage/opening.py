@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
+import structlog
 
 from n1v1_common.access import ACCESS
+from n1v1_common.bus.api import Bus
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec import Codec
 from n1v1_common.instruments import instruments_of
@@ -19,7 +23,10 @@ from n1v1_common.settings.model import Settings
 from n1v1_common.stage.halt_watch import HaltWatch
 from n1v1_common.state.hot_state import HotState
 from n1v1_common.storage.database import connect, migrate
+from n1v1_common.storage.journal import Journal
 from n1v1_common.streams import TRADING
+
+log = structlog.get_logger()
 
 
 def bus_url(settings: Settings) -> str:
@@ -79,6 +86,15 @@ async def opened_schema(context: ServiceContext, folders: Sequence[Path]) -> Asy
         yield pool
     finally:
         await pool.close()
+
+
+async def taken_over(context: ServiceContext, pool: asyncpg.Pool, bus: Bus) -> Journal:
+    """The journal of the service, with this process as its writer. A process that had it before has it no more."""
+    journal = await Journal.take_over(
+        pool, bus, writer=f"{context.instance} (process {os.getpid()} on {platform.node()})"
+    )
+    log.info("took over the journal", epoch=journal.epoch)
+    return journal
 
 
 @asynccontextmanager

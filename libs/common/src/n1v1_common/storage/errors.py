@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from n1v1.errors import N1v1Error
-from n1v1_common.lifecycle.errors import CannotStart
+from n1v1_common.lifecycle.errors import CannotStart, Superseded
 
 
 class StorageError(N1v1Error):
@@ -28,3 +28,7 @@ class SchemaTooNew(StorageError, CannotStart):
 
 class SeenBefore(StorageError):
     """A message of this step has been handled already: nothing of the step was stored."""
+
+
+class NotTheWriter(StorageError, Superseded):
+    """Another process writes this journal now, or it is not the one we wrote: nothing of the step was stored."""
