@@ -15,8 +15,9 @@ from n1v1_common.servers.errors import NotReadyInTime, ServerError, ServerFailed
 from n1v1_common.servers.process import describe_exit, tail
 
 # What a service ends with when its settings are wrong (2) or the machine lacks what it needs (3: a taken port, a
-# read-only folder). It would only say the same again.
-RESTART_IS_NO_USE = (2, 3)
+# read-only folder): it would only say the same again. When another process does its work now (4): a restart would take
+# the work back, and so on for ever.
+RESTART_IS_NO_USE = (2, 3, 4)
 
 
 RESTARTED_WITHIN_S = 60.0
