@@ -19,10 +19,9 @@ from n1v1_common.lifecycle import CannotStart, Service, ServiceContext, run_serv
 from n1v1_common.settings.core import styles_of
 from n1v1_common.settings.model import Settings
 from n1v1_common.stage import StageLoop, TraceContexts
-from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema
+from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema, taken_over
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.rate_budget import BINANCE, shared_budget
-from n1v1_common.storage.journal import Journal
 from n1v1_execution.adapters.ccxt_gateway import CcxtGateway, opened_gateway
 from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
 from n1v1_execution.ports import VenueNotUsable, VenueTrouble
@@ -45,11 +44,13 @@ async def work(context: ServiceContext) -> None:
         opened_hot_state(context) as state,
         _opened_gateway(context) as gateway,
     ):
+        journal = await taken_over(context, pool, bus)
+        gateway.fence(journal.prove)
         handler = handler_of(settings, stage, gateway, BreakerFlags(state), context)
         loop = StageLoop(
             name="execution",
             bus=bus,
-            journal=Journal(pool, bus),
+            journal=journal,
             codec=codec_of(settings),
             handler=handler,
             hears=execution_hears(rules),

@@ -35,7 +35,7 @@ from n1v1_common.state.errors import StateError
 from n1v1_common.state.rate_budget import Banned
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_execution.adapters import order_lists, reports
-from n1v1_execution.adapters.client import SIMULATOR, Budget, client_of, is_binance
+from n1v1_execution.adapters.client import SIMULATOR, Budget, Fence, client_of, is_binance
 from n1v1_execution.adapters.grids import Grid, OffGrid, check_grid, differences, grid_of, on_grid
 from n1v1_execution.adapters.names import Names, PlainNames, names_at
 from n1v1_execution.adapters.reports import MS_NS
@@ -124,6 +124,10 @@ class CcxtGateway:
         self._fee_asset = fee_asset
         self._grids: dict[str, Grid] = {}
         self._grid_has_changed: dict[str, str] = {}
+
+    def fence(self, prove: Fence) -> None:
+        """From now on nothing is changed at the venue unless `prove` passes first."""
+        self.client.fence = prove
 
     @property
     def takes_protected_entries(self) -> bool:

@@ -6,7 +6,7 @@ ccxt comes in two: `async_support` is all that lockstep needs; `pro` has the str
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -79,14 +79,29 @@ _answers: ContextVar[list[tuple[int, Mapping[str, str]]]] = ContextVar("answers"
 """Status and headers of the answers to one request; requests run side by side, each in a context of its own."""
 
 
+Fence = Callable[[], Awaitable[None]]
+"""Raises unless this process is still the one that may change the account."""
+
+
 class _Walled:
-    """Over a class of ccxt's: nothing leaves for a host that was not there when it was built, nor beyond the budget."""
+    """Over a class of ccxt's: nothing leaves for a host that was not there when it was built, nor beyond the budget,
+    and nothing that changes something once another process has taken over.
+
+    The order of things matters: ccxt has signed the request, with its time in it, before it comes here. So whoever is
+    stopped before the fence is asked finds himself superseded, and whoever is stopped after it sends a request that
+    the venue refuses once its window (recv_window_ms) is over. The successor, for his part, believes that an order is
+    absent only when that window and a margin have passed since he took over. A venue without such a window gives the
+    first half of this only.
+    """
 
     allowed_hosts: frozenset[str] = frozenset()
     budget: Budget | None = None
+    fence: Fence | None = None
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         self._check(url)
+        if self.fence is not None and method != "GET":
+            await self.fence()
         return await super().fetch(url, method, headers, body)  # type: ignore[misc]  # ccxt's, known at run time
 
     def client(self, url: str) -> Any:
