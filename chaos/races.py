@@ -24,6 +24,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from chaos.replay import SO_MANY_CRASHES
 from n1v1.events import (
     DecisionsComplete,
     EquityMarked,
@@ -227,7 +228,7 @@ async def run(race: Race, *, announce: Progress = None) -> Found:
         folder = Path(name)
         _store_market(folder / "datasets", race.bar_times)
         loaded = load([], {}, [*race.settings, f"paths.datasets_dir={folder / 'datasets'}"])
-        async with Stack(loaded, folder / "state", services=SERVICES) as stack:
+        async with Stack(loaded, folder / "state", services=SERVICES, limit=SO_MANY_CRASHES) as stack:
             await stack.ready()
             settings = stack.plan.settings
             bus = await NatsBus.connect(bus_url(settings), name="races")
