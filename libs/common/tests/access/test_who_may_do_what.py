@@ -187,15 +187,20 @@ async def test_a_service_works_in_its_own_tables_and_sees_no_others(servers: Emb
         await connection.close()
 
 
-async def test_the_ledger_can_only_be_added_to(servers: EmbeddedServers) -> None:
+@pytest.mark.parametrize("table", ["ledger", "event_log"])
+async def test_ledger_and_event_log_can_only_be_added_to(servers: EmbeddedServers, table: str) -> None:
     connection = await asyncpg.connect(servers.settings_of("portfolio")["postgres.dsn"])
     try:
-        await connection.execute("INSERT INTO portfolio.ledger VALUES ('t', 0, 0, 'cash', 'USD', 1)")
-        for statement in (
-            "UPDATE portfolio.ledger SET amount = 2",
-            "DELETE FROM portfolio.ledger",
-            "TRUNCATE portfolio.ledger",
+        for right, may in (
+            ("SELECT", True),
+            ("INSERT", True),
+            ("UPDATE", False),
+            ("DELETE", False),
+            ("TRUNCATE", False),
         ):
+            found = await connection.fetchval("SELECT has_table_privilege($1, $2)", f"portfolio.{table}", right)
+            assert found is may, right
+        for statement in (f"DELETE FROM portfolio.{table}", f"TRUNCATE portfolio.{table}"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
     finally:

@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
 def run(args: argparse.Namespace) -> int:
     """Raises CommandError: no database there, no such stage, a head that cannot be read."""
     noted = heads_of(args.noted)
-    checked = asyncio.run(verify(settings_of(args), args.stage, noted, shows=not args.json))
+    checked = asyncio.run(verify(settings_of(args, as_admin=True), args.stage, noted, shows=not args.json))
     if args.json:
         print(json.dumps([_as_json(each) for each in checked], indent=2))
     else:
