@@ -217,13 +217,16 @@ def _decide(driver: Driver, chance: random.Random, price: int, ts_ns: int) -> tu
         lots = driver.number(driver.decision, "lots") * driver.number(driver.decision, "side")
         if chance.random() < 0.8:
             purpose = PURPOSES[driver.number(driver.decision, "purpose")]
-            _fill(driver, lots, price, purpose, ts_ns, is_reserved=1)
+            base_fee_lots = chance.choice([0, lots // 900]) if lots > 0 else 0
+            _fill(driver, lots, price, purpose, ts_ns, is_reserved=1, base_fee_lots=base_fee_lots)
         else:
-            driver.call(release, driver.account, driver.symbol)
+            driver.call(release, driver.policy, driver.account, driver.symbol, driver.instrument, ts_ns)
     return tuple(driver.number(driver.decision, name) for name in DECISION.names or ())
 
 
-def _fill(driver: Driver, lots: int, price: int, purpose: Purpose, ts_ns: int, *, is_reserved: int = 0) -> None:
+def _fill(
+    driver: Driver, lots: int, price: int, purpose: Purpose, ts_ns: int, *, is_reserved: int = 0, base_fee_lots: int = 0
+) -> None:
     side, value = (1 if lots > 0 else -1), abs(lots) * price // COARSE.notional_divisor
     code = PURPOSES.index(purpose)
     driver.call(
@@ -231,10 +234,12 @@ def _fill(driver: Driver, lots: int, price: int, purpose: Purpose, ts_ns: int, *
         driver.policy,
         driver.account,
         driver.symbol,
+        driver.instrument,
         side,
         abs(lots),
         value,
         value // 1_000,
+        base_fee_lots,
         code,
         ts_ns,
         is_reserved,

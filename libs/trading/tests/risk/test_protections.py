@@ -28,7 +28,7 @@ from n1v1.values import PPB, Instrument, Purpose
 PERCENT = PPB // 100
 NOON = 19_000 * DAY_NS + 12 * HOUR_NS
 LONG, SHORT = 1, -1
-BTC = Instrument(symbol="BTC-USD", base="BTC", quote="USD")
+ANY_SIZE = Instrument(symbol="BTC-USD", base="BTC", quote="USD", min_notional=0)
 POLICY = RiskPolicy(
     position_fraction_ppb=10 * PERCENT,
     max_position_ppb=PPB,
@@ -61,10 +61,12 @@ class Desk:
                 self.policy,
                 self.account,
                 self.symbols[symbol],
+                ANY_SIZE,
                 side=way,
                 lots=1_000,
                 value=worth,
                 fee=0,
+                base_fee_lots=0,
                 purpose=PURPOSES.index(why),
                 ts_ns=at,
                 is_reserved=0,
@@ -84,13 +86,15 @@ class TestATradeIsRemembered:
         desk = Desk()
         book = {"ts_ns": 5, "is_reserved": 0, "is_final": 1}
         symbol, account = desk.symbols[0], desk.account
-        book_fill(desk.policy, account, symbol, 1, 1_000, 60_000, 60, 0, **book)
-        book_fill(desk.policy, account, symbol, 1, 1_000, 40_000, 40, 0, **book)
+        book_fill(desk.policy, account, symbol, ANY_SIZE, 1, 1_000, 60_000, 60, 0, 0, **book)
+        book_fill(desk.policy, account, symbol, ANY_SIZE, 1, 1_000, 40_000, 40, 0, 0, **book)
         assert account.trade_count == 0
-        book_fill(desk.policy, account, symbol, -1, 500, 26_000, 26, PURPOSES.index(Purpose.TAKE_PROFIT), **book)
+        book_fill(
+            desk.policy, account, symbol, ANY_SIZE, -1, 500, 26_000, 26, 0, PURPOSES.index(Purpose.TAKE_PROFIT), **book
+        )
         assert account.trade_count == 0
         stop = PURPOSES.index(Purpose.STOP_LOSS)
-        book_fill(desk.policy, account, symbol, -1, 1_500, 79_000, 79, stop, **book)
+        book_fill(desk.policy, account, symbol, ANY_SIZE, -1, 1_500, 79_000, 79, 0, stop, **book)
         # 105,000 - 100,000 - 205 of fees, on 100,000
         assert account.trade_count == 1
         assert int(account.trade_profit_ppb[0]) == 4_795 * PPB // 100_000
@@ -100,11 +104,11 @@ class TestATradeIsRemembered:
 
     def test_a_fill_that_reverses_ends_one_trade_and_begins_the_next(self) -> None:
         desk = Desk()
-        book = {"fee": 0, "purpose": 0, "ts_ns": 5, "is_reserved": 0, "is_final": 1}
+        book = {"fee": 0, "base_fee_lots": 0, "purpose": 0, "ts_ns": 5, "is_reserved": 0, "is_final": 1}
         symbol, account = desk.symbols[0], desk.account
-        book_fill(desk.policy, account, symbol, side=1, lots=1_000, value=10_000, **book)
-        book_fill(desk.policy, account, symbol, side=-1, lots=3_000, value=27_000, **book)
-        book_fill(desk.policy, account, symbol, side=1, lots=2_000, value=17_000, **book)
+        book_fill(desk.policy, account, symbol, ANY_SIZE, side=1, lots=1_000, value=10_000, **book)
+        book_fill(desk.policy, account, symbol, ANY_SIZE, side=-1, lots=3_000, value=27_000, **book)
+        book_fill(desk.policy, account, symbol, ANY_SIZE, side=1, lots=2_000, value=17_000, **book)
         profits = [int(profit) for profit in account.trade_profit_ppb[:2]]
         assert profits == [-1_000 * PPB // 10_000, 1_000 * PPB // 18_000]
         assert [int(side) for side in account.trade_side[:2]] == [LONG, SHORT]
@@ -112,8 +116,8 @@ class TestATradeIsRemembered:
 
     def test_a_position_that_was_there_before_counts_from_its_mark(self) -> None:
         desk = Desk()
-        take_over(desk.account, desk.symbols[0], BTC, 1_000, 10_000)
-        book_fill(desk.policy, desk.account, desk.symbols[0], -1, 1_000, 110_000, 0, 1, 5, 0, 1)
+        take_over(desk.account, desk.symbols[0], ANY_SIZE, 1_000, 10_000)
+        book_fill(desk.policy, desk.account, desk.symbols[0], ANY_SIZE, -1, 1_000, 110_000, 0, 0, 1, 5, 0, 1)
         assert int(desk.account.trade_profit_ppb[0]) == 10 * PERCENT
 
 

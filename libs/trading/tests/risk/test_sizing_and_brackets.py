@@ -186,7 +186,7 @@ class TestWhatCuts:
         desk = Desk(replace(POLICY, max_same_orders=2, order_window_ns=10))
         for at_ns in (-9, -1):
             reserve(desk.account, desk.symbol, desk.ask(), 1_000_000_000 + at_ns)
-            release(desk.account, desk.symbol)
+            release(desk.policy, desk.account, desk.symbol, BTC, 1)
         assert REASONS[desk.ask().reason] is RefusalReason.DUPLICATE_ORDER
         assert desk.ask(action=SELL).reason == 0
         desk.symbol.index = 1

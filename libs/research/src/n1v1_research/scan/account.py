@@ -346,7 +346,7 @@ def _hear(run: Run, s: int, happened: int) -> None:
         elif happening.kind == ENDED:
             sent.state = order.state
             if sent.entry == NONE:
-                release(run.account, run.symbols[s])
+                release(run.policy, run.account, run.symbols[s], run.grid[s], happening.ts_ns)
         elif happening.kind == TOUCHED:
             run.totals.missed += 1
             run.totals.missed_value += happening.value
@@ -374,10 +374,12 @@ def _book(run: Run, s: int, order: Record, sent: Record, happening: Record) -> N
         run.policy,
         run.account,
         run.symbols[s],
+        run.grid[s],
         order.sign,
         happening.lots,
         happening.value,
         happening.fee,
+        0,
         sent.purpose,
         happening.ts_ns,
         int(sent.entry == NONE),
@@ -439,8 +441,7 @@ def _decide_closings(run: Run, now_ns: int) -> None:
 def _decide_signals(run: Run, signals: Any, decisions: Any, first: int, last: int, now_ns: int) -> None:
     """The signals of a bar time, exits first. What is an exit follows from the positions before any of them."""
     for i in range(first, last):
-        held = run.symbols[signals[i].symbol].position.lots
-        decisions[i].is_exit = int(reduces(signals[i].action, held))
+        decisions[i].is_exit = int(reduces(signals[i].action, run.symbols[signals[i].symbol]))
         decisions[i].order = NONE
     for is_exit in (1, 0):
         for i in range(first, last):
@@ -529,7 +530,7 @@ def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> 
     else:
         for i in range(sent, run.totals.orders):
             run.sent[i].state = REJECTED
-        release(run.account, run.symbols[s])
+        release(run.policy, run.account, run.symbols[s], run.grid[s], now_ns)
     _tidy(run, s)
 
 

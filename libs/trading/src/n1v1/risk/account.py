@@ -9,12 +9,12 @@ import numpy as np
 
 from n1v1.exact import mul_div
 from n1v1.kernels import Record, kernel
-from n1v1.portfolio.positions import POSITION, book_trade
+from n1v1.portfolio.positions import POSITION, book_base_fee, book_trade
 from n1v1.risk.breaker import BREAKER_FIELDS, forgive, must_flatten, note_trade_result
 from n1v1.risk.market import MARKET, regime_exit_due, time_exit_due
 from n1v1.risk.policy import RING
 from n1v1.risk.protections import LOCK_FIELDS, lock_after_trade
-from n1v1.rounding import notional, share
+from n1v1.rounding import notional, share, whole_steps
 from n1v1.values import PPB, Purpose
 
 PURPOSES = (*Purpose,)
@@ -76,6 +76,7 @@ SYMBOL = np.dtype(
         ("stop_distance_ticks", "i8"),
         ("risked", "i8"),
         ("entered_regime", "i8"),
+        ("is_dust", "i8"),
         *LOCK_FIELDS,
         ("market", MARKET),
     ]
@@ -84,7 +85,9 @@ SYMBOL = np.dtype(
 or PARTED_ENTRY and PARTED_EXIT when it is carried out in parts); its reserved lots may still be filled. entry_value:
 what the open trade's entries were worth; realised_before, fees_before: the position's when the trade began.
 stop_distance_ticks: the policy's fixed stop on this symbol's grid. risked: what the open trade loses if it is stopped,
-as it was approved, kept only for policies that limit it. entered_regime: the market's when the trade began."""
+as it was approved, kept only for policies that limit it. entered_regime: the market's when the trade began. is_dust:
+what an exit, or an order that ended early, has left is less than the venue takes in an order. It stays on the books,
+and for decisions the symbol is flat."""
 
 
 @kernel
@@ -104,16 +107,32 @@ def take_over(account: Record, symbol: Record, instrument: Record, lots: int, ma
     symbol.position.lots = lots
     symbol.position.cost = notional(instrument, mark_ticks, lots)
     symbol.entry_value = abs(symbol.position.cost)
-    symbol.risked = symbol.entry_value
-    account.open_risk += symbol.risked
-    if lots != 0:
+    symbol.is_dust = int(is_unsellable(instrument, lots, abs(symbol.position.cost)))
+    if held_lots(symbol) != 0:
+        symbol.risked = symbol.entry_value
+        account.open_risk += symbol.risked
         account.held_count += 1
+
+
+@kernel
+def held_lots(symbol: Record) -> int:
+    """The position as decisions see it, without dust."""
+    return 0 if symbol.is_dust else int(symbol.position.lots)
+
+
+@kernel
+def is_unsellable(instrument: Record, lots: int, worth: int) -> bool:
+    """Whether a position, worth so much, is less than the venue takes in an order: of quantity or of value."""
+    if lots == 0:
+        return False
+    whole = whole_steps(instrument, abs(lots))
+    return bool(whole == 0 or mul_div(worth, whole, abs(lots)) < instrument.min_notional)
 
 
 @kernel
 def reserve(account: Record, symbol: Record, decision: Record, ts_ns: int) -> None:
     """An order on the symbol was approved: what it may still do is promised to it."""
-    if symbol.position.lots == 0:
+    if held_lots(symbol) == 0:
         account.held_count += 1
     symbol.has_order = 1
     symbol.reserved_lots = decision.lots
@@ -135,17 +154,25 @@ def kind_of(symbol: Record, decision: Record) -> int:
 
 
 @kernel
-def release(account: Record, symbol: Record) -> None:
-    """The order is done: give back what is still reserved. Nothing happens when there is no order."""
+def release(policy: Record, account: Record, symbol: Record, instrument: Record, ts_ns: int) -> None:
+    """The order has ended unfilled: give back what is still reserved. Nothing happens when there is no order.
+
+    ts_ns: when; the trade ends with it if an exit has left dust alone.
+    """
     if symbol.has_order == 0:
         return
     account.reserved_cash -= symbol.reserved_cash
     symbol.has_order = 0
     symbol.reserved_lots = 0
     symbol.reserved_cash = 0
-    if symbol.position.lots == 0:
+    held_before = held_lots(symbol)
+    worth = notional(instrument, symbol.mark_ticks, abs(symbol.position.lots))
+    symbol.is_dust = int(is_unsellable(instrument, symbol.position.lots, worth))
+    if held_lots(symbol) == 0:
         account.held_count -= 1
         _forget_risk(account, symbol)
+        if 2 * abs(symbol.position.cost) < symbol.entry_value and held_before != 0:  # else an entry filled that little
+            _end_trade(policy, account, symbol, held_before, EXIT, ts_ns)
 
 
 @kernel
@@ -159,10 +186,12 @@ def book_fill(
     policy: Record,
     account: Record,
     symbol: Record,
+    instrument: Record,
     side: int,
     lots: int,
     value: int,
     fee: int,
+    base_fee_lots: int,
     purpose: int,
     ts_ns: int,
     is_reserved: int,
@@ -170,10 +199,11 @@ def book_fill(
 ) -> None:
     """Turn a fill into position and cash. side: +1 bought, -1 sold.
 
+    side: +1 bought, -1 sold. base_fee_lots: commission taken in the base asset, beside `fee`.
     is_reserved: the order is the one that `reserve` was told of; the legs of its bracket and an order that was given
     up before are not.
     """
-    held_before = symbol.position.lots
+    held_before = held_lots(symbol)
     was_held = held_before != 0 or symbol.has_order != 0
     account.cash -= side * value + fee
     if held_before == 0:
@@ -181,13 +211,18 @@ def book_fill(
     if held_before == 0 or (held_before > 0) == (side > 0):
         symbol.entry_value += value
     book_trade(symbol.position, side * lots, side * value, fee)
+    if base_fee_lots != 0:
+        book_base_fee(symbol.position, base_fee_lots, mul_div(value, base_fee_lots, lots))
     if is_reserved:
         _use_reservation(account, symbol, lots, is_final)
-    is_held = symbol.position.lots != 0 or symbol.has_order != 0
+    held = symbol.position.lots
+    is_rest = is_final != 0 and held_before != 0 and abs(held) < abs(held_before)
+    symbol.is_dust = int(is_rest and is_unsellable(instrument, held, mul_div(value, abs(held), lots)))
+    is_held = held_lots(symbol) != 0 or symbol.has_order != 0
     account.held_count += int(is_held) - int(was_held)
     if not is_held:
         _forget_risk(account, symbol)
-    if held_before != 0 and (symbol.position.lots == 0 or (symbol.position.lots > 0) != (held_before > 0)):
+    if held_before != 0 and (held_lots(symbol) == 0 or (held > 0) != (held_before > 0)):
         _end_trade(policy, account, symbol, held_before, purpose, ts_ns)
 
 
@@ -260,7 +295,7 @@ def drawdown_of(account: Record) -> int:
 def symbol_exposure(symbol: Record, instrument: Record) -> int:
     """What the position and the entry in flight are worth, whatever their direction."""
     held = abs(notional(instrument, symbol.mark_ticks, symbol.position.lots))
-    if symbol.has_order and symbol.position.lots == 0:
+    if symbol.has_order and held_lots(symbol) == 0:
         return held + notional(instrument, symbol.mark_ticks, symbol.reserved_lots)
     return held
 

@@ -10,7 +10,17 @@ import numpy as np
 
 from n1v1.exact import mul_div, mul_div_up
 from n1v1.kernels import Record, kernel
-from n1v1.risk.account import ENTRY, EXIT, FLATTEN, PARTED_ENTRY, PARTED_EXIT, drawdown_of, kind_of, unreserved_cash
+from n1v1.risk.account import (
+    ENTRY,
+    EXIT,
+    FLATTEN,
+    PARTED_ENTRY,
+    PARTED_EXIT,
+    drawdown_of,
+    held_lots,
+    kind_of,
+    unreserved_cash,
+)
 from n1v1.risk.adaptive import KILL_SWITCH as ADAPTIVE_KILL_SWITCH
 from n1v1.risk.adaptive import adaptive_mode, adaptive_multiplier
 from n1v1.risk.anomalies import CRITICAL, MEDIUM
@@ -140,9 +150,9 @@ def decide(
     action: BUY, SELL or CLOSE. ts_ns: the bar time. Changes nothing but `decision`; an approval is then reserved.
     """
     _clear(decision)
-    decision.held_lots = symbol.position.lots
+    decision.held_lots = held_lots(symbol)
     decision.scale_ppb = wish.scale_ppb
-    if reduces(action, symbol.position.lots):
+    if reduces(action, symbol):
         decision.reason = _closing(symbol, instrument, EXIT, decision)
     else:
         decision.reason = _entry(policy, account, symbol, instrument, wish, action, ts_ns, decision)
@@ -153,7 +163,7 @@ def decide(
 def decide_closing(symbol: Record, instrument: Record, purpose: int, decision: Record) -> int:
     """Close the position for a purpose of our own (TIME_EXIT, FLATTEN). Answers as `decide` does."""
     _clear(decision)
-    decision.held_lots = symbol.position.lots
+    decision.held_lots = 0
     decision.check = DIRECTION
     decision.reason = _NOTHING_TO_CLOSE
     if symbol.position.lots != 0:
@@ -170,8 +180,9 @@ def validity_ns(policy: Record, decision: Record) -> int:
 
 
 @kernel
-def reduces(action: int, held: int) -> bool:
-    """Whether an action makes a position of `held` lots smaller: an exit."""
+def reduces(action: int, symbol: Record) -> bool:
+    """Whether an action makes the symbol's position smaller: an exit. Dust is a position to CLOSE alone."""
+    held = symbol.position.lots if action == CLOSE else held_lots(symbol)
     return bool(held != 0 and (action == CLOSE or (action == SELL) == (held > 0)))
 
 
@@ -203,6 +214,7 @@ def _clear(decision: Record) -> None:
 @kernel
 def _closing(symbol: Record, instrument: Record, purpose: int, decision: Record) -> int:
     decision.purpose = purpose
+    decision.held_lots = symbol.position.lots
     decision.side = SELL if symbol.position.lots > 0 else BUY
     reason = _price(symbol, decision)
     if reason == 0 and not ends_parts(symbol, purpose):
@@ -253,7 +265,7 @@ def _direction(symbol: Record, instrument: Record, action: int, decision: Record
     decision.check = DIRECTION
     if action == CLOSE:
         return _NOTHING_TO_CLOSE
-    if symbol.position.lots != 0:
+    if held_lots(symbol) != 0:
         return _ALREADY_IN_POSITION
     if action == SELL and not instrument.can_short:
         return _SHORT_DISABLED

@@ -42,7 +42,7 @@ def observe_bar(
     policy: Record, account: Record, symbol: Record, opened: int, high: int, low: int, close: int, volume: int
 ) -> None:
     """A bar has closed: after the fills of its time, before its equity. Needed only when policy.watches_bars."""
-    if symbol.position.lots != 0:
+    if symbol.position.lots != 0 and symbol.is_dust == 0:
         symbol.bars_held += 1
     market = symbol.market
     if policy.watches_range:
@@ -120,4 +120,4 @@ def regime_exit_due(policy: Record, symbol: Record) -> bool:
 @kernel
 def is_at_rest(symbol: Record) -> bool:
     """Whether something is held and no order of ours is about to change that."""
-    return bool(symbol.position.lots != 0 and symbol.has_order == 0)
+    return bool(symbol.position.lots != 0 and symbol.is_dust == 0 and symbol.has_order == 0)

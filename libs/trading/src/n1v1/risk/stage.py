@@ -43,7 +43,6 @@ from n1v1.events import (
 from n1v1.fast_forward import NO_EQUITY, QuietEquity
 from n1v1.ids import OrderId, SignalId
 from n1v1.kernels import Record, new_record
-from n1v1.portfolio.positions import book_base_fee
 from n1v1.risk import account as accounts
 from n1v1.risk import breaker, limits, market
 from n1v1.risk.account import ACCOUNT, PURPOSES, SYMBOL
@@ -55,7 +54,6 @@ from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.reasons import REASONS, Check, RefusalReason, Refused
 from n1v1.risk.records import symbol_record, wish_record
 from n1v1.risk.saved import restored_record, saved_record
-from n1v1.rounding import notional
 from n1v1.styles import NO_RULES, Method, Plan, Style, StyleRules, plan_of
 from n1v1.values import PPB, Instrument, OrderType, Purpose, Side, TimeInForce
 
@@ -231,7 +229,7 @@ class Risk:
         if isinstance(event, OrderFilled):
             self._book(event)
         else:
-            self._release(event.order_id)
+            self._release(event.order_id, event.ts_ns)
         return [] if isinstance(event, OrderRejected) else self._flatten(event)
 
     def _hear_watermark(self, event: BarsComplete | SignalsComplete | EquityMarked) -> list[Event]:
@@ -398,30 +396,32 @@ class Risk:
             self._limits,
             self._state,
             symbol,
+            self._instruments[fill.symbol],
             side=fill.side.sign,
             lots=fill.lots,
             value=fill.value,
             fee=fill.fee,
+            base_fee_lots=fill.base_fee_lots,
             purpose=PURPOSES.index(fill.purpose),
             ts_ns=fill.ts_ns,
             is_reserved=int(fill.order_id in self._orders),
             is_final=int(fill.is_final),
         )
-        if fill.base_fee_lots:
-            base_fee = notional(self._instruments[fill.symbol], ticks=fill.ticks, lots=fill.base_fee_lots)
-            book_base_fee(symbol.position, fill.base_fee_lots, base_fee)
         if not symbol.has_order:
             self._orders.pop(fill.order_id, None)
 
-    def _release(self, order: OrderId) -> None:
+    def _release(self, order: OrderId, ts_ns: int) -> None:
         """Give back what a closed order had reserved; nothing happens when it was given back before."""
         symbol = self._orders.pop(order, None)
         if symbol is not None:
-            accounts.release(self._state, self._symbols[symbol])
+            self._give_back(symbol, ts_ns)
+
+    def _give_back(self, symbol: str, ts_ns: int) -> None:
+        accounts.release(self._limits, self._state, self._symbols[symbol], self._instruments[symbol], ts_ns)
 
     def _priority(self, signal: SignalRaised) -> tuple[bool, str, str]:
         symbol = self._symbols.get(signal.symbol)
-        is_exit = symbol is not None and limits.reduces(ACTIONS[signal.action], symbol.position.lots)
+        is_exit = symbol is not None and limits.reduces(ACTIONS[signal.action], symbol)
         return (not is_exit, signal.instance, signal.symbol)
 
     def _trip_reason(self) -> str:
@@ -655,7 +655,7 @@ class Risk:
 
     def _why_halted(self, signal: SignalRaised, symbol: Record) -> Refused | None:
         """What somebody, or stale market data, has to say against an entry; nothing against anything else."""
-        if signal.action is Action.CLOSE or limits.reduces(ACTIONS[signal.action], symbol.position.lots):
+        if signal.action is Action.CLOSE or limits.reduces(ACTIONS[signal.action], symbol):
             return None
         halt = self._halts.holding_back(signal.instance, signal.symbol)
         if halt is None:
@@ -685,7 +685,7 @@ class Risk:
 
     def _judgement(self, signal: SignalRaised, symbol: Record, instrument: Instrument) -> Judgement:
         """What the user's own risk managers say of an entry. They are not asked about exits."""
-        if not self._managers or signal.action is Action.CLOSE or symbol.position.lots or symbol.mark_ticks <= 0:
+        if not self._managers or signal.action is Action.CLOSE or accounts.held_lots(symbol) or symbol.mark_ticks <= 0:
             return NO_OBJECTIONS
         state = self._state
         proposal = Proposal(
@@ -712,7 +712,7 @@ class Risk:
         purpose = PURPOSES[decision.purpose]
         symbol = self._symbols[cause.symbol]
         if symbol.has_order:
-            self._give_up_parts(cause.symbol)
+            self._give_up_parts(cause.symbol, cause.ts_ns)
         plan = self._plan(cause, wish, purpose)
         accounts.reserve(self._state, symbol, decision, cause.ts_ns)
         if plan is not None:
@@ -760,11 +760,11 @@ class Risk:
             return None
         return plan_of(style, rules, instrument, lots=decision.lots, value=decision.value)
 
-    def _give_up_parts(self, symbol: str) -> None:
+    def _give_up_parts(self, symbol: str, ts_ns: int) -> None:
         """Forget an order that is carried out in parts: execution takes back what is left of it for the closing."""
         for order_id in [order_id for order_id, of_symbol in self._orders.items() if of_symbol == symbol]:
             del self._orders[order_id]
-        accounts.release(self._state, self._symbols[symbol])
+        self._give_back(symbol, ts_ns)
 
     def _refuse(self, signal: SignalRaised, refused: Refused, checks: tuple[Check, ...] = ()) -> OrderRefused:
         return OrderRefused(
