@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from n1v1.events import (
@@ -25,7 +27,7 @@ from n1v1.events import (
 )
 from n1v1.execution.stage import Execution
 from n1v1.ids import SignalId, order_id
-from n1v1.values import OrderType, Purpose, Side, TimeInForce
+from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
 from n1v1_cli.stack.service import Service, ServiceSpec
 from n1v1_common.instruments import instruments_of
 from n1v1_common.servers.ports import claim_port
@@ -73,15 +75,20 @@ class Simulator:
 
 @pytest.fixture
 async def simulator(tmp_path: Path) -> AsyncIterator[Simulator]:
+    async with _started(tmp_path, {"market.start": "2021-01-01", "market.end": "2021-01-10"}) as simulator:
+        await simulator.advance()
+        yield simulator
+
+
+@asynccontextmanager
+async def _started(tmp_path: Path, market: dict[str, Any]) -> AsyncIterator[Simulator]:
     port = claim_port("services.exchange_simulator.port", 0)
-    changes = {
+    changes = market | {
         "paths.state_dir": tmp_path,
         "services.exchange_simulator.port": port,
         "exchange.rest_url": f"http://127.0.0.1:{port}",
         "exchange.api_key": "key",
         "exchange.api_secret": "secret",
-        "market.start": "2021-01-01",
-        "market.end": "2021-01-10",
         "servers.durability": "process",
         "simulator.admin_port": claim_port("simulator.admin_port", 0),
     }
@@ -91,10 +98,10 @@ async def simulator(tmp_path: Path) -> AsyncIterator[Simulator]:
     service = Service(spec, tmp_path)
     (tmp_path / "logs").mkdir()
     await service.start()
-    simulator = Simulator(service, settings)
-    await simulator.advance()
-    yield simulator
-    await service.stop()
+    try:
+        yield Simulator(service, settings)
+    finally:
+        await service.stop()
 
 
 class Killed(BaseException):
@@ -104,10 +111,12 @@ class Killed(BaseException):
 class Account:
     """Execution as the stage loop drives it: one step at a time, everything stored before it is carried out."""
 
-    def __init__(self, simulator: Simulator, gateway: CcxtGateway) -> None:
+    def __init__(
+        self, simulator: Simulator, gateway: CcxtGateway, instruments: Sequence[Instrument] | None = None
+    ) -> None:
         self.simulator = simulator
         self.gateway = gateway
-        self.instruments = instruments_of(simulator.settings)
+        self.instruments = instruments or instruments_of(simulator.settings)
         self.state = MemoryHotState()
         self.said: list[Event] = []
         self.saved: dict[str, Any] | None = None
@@ -443,3 +452,78 @@ async def test_a_silent_stream_is_asked_whether_it_lives(account: Account) -> No
         await asyncio.sleep(0.5)
         assert next(iter(account.gateway.client.clients.values())) is first, "it answered"
         assert account.handler.is_connected
+
+
+# --- a venue that takes its commission in what was bought: 0.1 % of the bitcoins --------------------------------
+
+BITCOIN = Instrument(symbol="BTC-USD", base="BTC", quote="USD", step_lots=1_000)
+"""Orders of whole 0.00001 BTC, worth 10 dollars at least, as the venue has it too."""
+BOUGHT = 1_234_000
+HELD = BOUGHT - 1_234
+SOLD = 1_232_000
+"""In lots of 1e-8 BTC."""
+
+
+@pytest.fixture
+async def order_book(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """A venue with an order book, where a bitcoin was last traded at 29,050 dollars."""
+    rows = {"timestamp": [1_000, 2_000], "id": ["1", "2"], "side": ["buy", "sell"]}
+    pq.write_table(pa.table(rows | {"price": [29_050.0, 29_050.0], "amount": [1.0, 1.0]}), tmp_path / "BTC-USD.parquet")
+    grid = 'tick_size = "0.01"\nlot_size = "0.00000001"\nmin_notional = "10"'
+    manifest = tmp_path / "trades.toml"
+    manifest.write_text(f'[[instruments]]\nsymbol = "BTC-USD"\nfiles = ["BTC-USD.parquet"]\n{grid}\n')
+    market = {
+        "market.dataset": str(manifest),
+        "market.symbols": ("BTC-USD",),
+        "simulator.quality": "trades",
+        "simulator.filters": "grid",
+    }
+    async with _started(tmp_path, market) as simulator:
+        await simulator.advance()
+        yield simulator
+
+
+@pytest.fixture
+async def commissioned(order_book: Simulator) -> AsyncIterator[Account]:
+    exchange = order_book.settings.exchange.model_copy(update={"name": "binance"})
+    async with opened_gateway("binance", exchange, (BITCOIN,), Metrics(), live=True, has_streams=True) as gateway:
+        account = Account(order_book, gateway, (BITCOIN,))
+        await BreakerFlags(account.state).close("main", version=1)
+        yield account
+
+
+async def _bought(account: Account, number: int, bracket: Bracket | None = None) -> None:
+    fills = len(account.heard_of(OrderFilled))
+    await account.hear(approved(number, lots=BOUGHT, bracket=bracket))
+    await until(lambda: len(account.heard_of(OrderFilled)) > fills)
+    await account.act(tuple)
+
+
+async def test_what_a_commission_leaves_is_swept_up_by_the_protection_of_the_next_entry(commissioned: Account) -> None:
+    """0.01232766 BTC are held and 0.01232 protected and sold; the next time the dust makes it one step more."""
+    account = commissioned
+    async with account.connected() as live:
+        for number, protected in ((1, SOLD), (2, SOLD + 1_000)):
+            await _bought(account, number, Bracket(stop_ticks=1_000_000, target_ticks=9_000_000))
+            protecting = await account.open_at_venue()
+            assert {order["origQty"] for order in protecting} == {f"{protected / 1e8:.8f}"}
+            held = account.stage.held_lots("BTC-USD")
+            await account.hear(approved(10 + number, side=Side.SELL, purpose=Purpose.EXIT, lots=held - held % 1_000))
+            await until(lambda: not account.stage.open_orders)
+            await live.reconcile()
+    assert account.stage.held_lots("BTC-USD") == 2 * (HELD - SOLD) - 1_000 == 532
+    assert [filled.lots for filled in account.heard_of(OrderFilled)] == [BOUGHT, SOLD, BOUGHT, SOLD + 1_000]
+    assert account.heard_of(BreakerCommand) == [], "the venue's balances are ours"
+
+
+async def test_an_entry_of_which_too_little_is_left_to_sell_leaves_no_order_and_no_alarm(commissioned: Account) -> None:
+    """0.00035 BTC are worth 10.17 dollars; without the commission 0.00034 can be ordered, worth 9.88."""
+    account = commissioned
+    async with account.connected() as live:
+        await account.hear(approved(lots=35_000, bracket=Bracket(stop_ticks=1_000_000, target_ticks=9_000_000)))
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await live.reconcile()
+        assert await account.open_at_venue() == []
+    assert account.stage.open_orders == []
+    assert account.stage.held_lots("BTC-USD") == 35_000 - 35
+    assert account.heard_of(BreakerCommand) == []

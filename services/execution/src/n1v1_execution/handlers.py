@@ -180,8 +180,6 @@ class ExecutionHandler:
         for event in events:
             if isinstance(event, OrderFilled):
                 reconciliation.book(event)
-                if self._protection is not None:
-                    self._protection.book(event.order_id, event.base_fee_lots)
 
     # --- outside lockstep: what the user stream says, and the comparison with the venue -----------------------------
 

@@ -30,7 +30,8 @@ from n1v1.events import (
 from n1v1.execution.orders import Order
 from n1v1.execution.stage import Execution
 from n1v1.ids import OrderId, VenueOrderId
-from n1v1.values import Instrument, OrderType
+from n1v1.rounding import notional, whole_steps
+from n1v1.values import Instrument, OrderType, Side
 
 AT_ENTRY = VenueOrderId("with its entry")
 """Of a leg that is not at the venue yet: it comes alive with what its entry fills."""
@@ -47,8 +48,9 @@ class Phase(StrEnum):
 class Guard:
     """What is kept at the venue for one entry.
 
-    lots, sold_lots: of this generation. base_fee_lots: what the commission took of what the entry bought. is_market:
-    the generation leaves at once, because the venue refused to keep it waiting. refusal: it refused even that.
+    lots, sold_lots: of this generation. dust_lots: how many of its lots were left behind by earlier entries.
+    is_market: the generation leaves at once, because the venue refused to keep it waiting. refusal: it refused even
+    that.
     """
 
     entry_id: OrderId
@@ -56,7 +58,7 @@ class Guard:
     generation: int = 0
     lots: int = 0
     sold_lots: int = 0
-    base_fee_lots: int = 0
+    dust_lots: int = 0
     is_market: bool = False
     refusal: str = ""
 
@@ -98,11 +100,6 @@ class Protection:
             for report in found[:1]
         ]
 
-    def book(self, entry_id: OrderId, base_fee_lots: int) -> None:
-        guard = self._guards.get(entry_id)
-        if guard is not None:
-            guard.base_fee_lots += base_fee_lots
-
     # --- what to do ----------------------------------------------------------------------------------------------
 
     def next_step(self, guard: Guard) -> Step | None:
@@ -123,14 +120,33 @@ class Protection:
         return Step.SEND if wanted > 0 and not is_unwanted and not guard.refusal else None
 
     def wanted_lots(self, guard: Guard) -> int:
-        """What the entry has bought and the legs have not sold yet, in whole steps."""
+        """What is left to be sold, as far as the venue takes it: 0 for less than it takes in an order."""
+        entry, left = self.entry(guard), self._left_lots(guard)
+        if entry is None or entry.last_ticks == 0:
+            return left
+        instrument = self._instruments[entry.symbol]
+        return left if notional(instrument, entry.last_ticks, left) >= instrument.min_notional else 0
+
+    def _left_lots(self, guard: Guard) -> int:
+        """What the entry has bought and the legs have not sold yet, with this generation's dust, in whole steps."""
         entry = self.entry(guard)
         if entry is None:
             return 0
-        sold = sum(leg.filled_lots for leg in self.legs(guard))
-        held = entry.filled_lots - guard.base_fee_lots - sold
-        step = self._instruments[entry.symbol].step_lots
-        return held - held % step
+        return whole_steps(self._instruments[entry.symbol], max(0, self._own_lots(guard, entry) + guard.dust_lots))
+
+    def _own_lots(self, guard: Guard, entry: Order) -> int:
+        return entry.filled_lots - entry.base_fee_lots - sum(leg.filled_lots for leg in self.legs(guard))
+
+    def _dust_lots(self, symbol: str, side: Side) -> int:
+        """What is held of a symbol, and neither guarded nor on its way out: left behind by entries that are over.
+
+        side: of an entry.
+        """
+        entries = ((guard, self.entry(guard)) for guard in self._guards.values())
+        guarded = sum(self._own_lots(guard, entry) for guard, entry in entries if entry and entry.symbol == symbol)
+        exits = (order for order in self._stage.open_orders if order.symbol == symbol and order.reduce_only)
+        leaving = sum(order.remaining_lots for order in exits if order.entry_id is None)
+        return max(0, side.sign * self._stage.held_lots(symbol) - guarded - leaving)
 
     def entry(self, guard: Guard) -> Order | None:
         return self._stage.order(guard.entry_id)
@@ -150,9 +166,11 @@ class Protection:
         legs = self.legs(guard)
         guard.phase = Phase.SENDING
         guard.generation += 1
+        guard.dust_lots = self._dust_lots(legs[0].symbol, _opposite(legs[0].side))
         guard.lots, guard.sold_lots = self.wanted_lots(guard), 0
         for leg in legs:
             leg.attempt = guard.generation
+            leg.lots = max(leg.lots, leg.filled_lots + guard.lots)
         orders = [_request(leg, guard.lots) for leg in legs if leg.state.is_open]
         if guard.is_market:
             return replace(
@@ -166,7 +184,7 @@ class Protection:
     def refused(self, guard: Guard, rejection: VenueRejected) -> bool:
         """The market is beyond the stop or the target already, or the venue keeps no more orders: leave at once.
         Answers False when that was refused as well: the position is not protected."""
-        guard.phase = Phase.IDLE
+        self._end_generation(guard)
         if guard.is_market:
             guard.refusal = rejection.reason
             return False
@@ -174,7 +192,10 @@ class Protection:
         return True
 
     def never_arrived(self, guard: Guard) -> None:
-        guard.phase = Phase.IDLE
+        self._end_generation(guard)
+
+    def _end_generation(self, guard: Guard) -> None:
+        guard.phase, guard.dust_lots = Phase.IDLE, 0
 
     def begin_cancelling(self, guard: Guard) -> Order | None:
         """To be stored before it is sent; the order to cancel, and with it its list."""
@@ -211,7 +232,7 @@ class Protection:
         guard.sold_lots = sum(execution.lots for execution in executions)
         fills = self._as_of_the_legs(guard, executions)
         if is_over:
-            guard.phase = Phase.IDLE
+            self._end_generation(guard)
         elif guard.phase is Phase.SENDING:
             guard.phase = Phase.PLACED
         return fills
@@ -220,7 +241,7 @@ class Protection:
         """A leg is done when everything that its entry has bought, and may still buy, is sold."""
         entry = self.entry(guard)
         known = {trade_id for leg in self.legs(guard) for trade_id in leg.trade_ids}
-        left = self.wanted_lots(guard) + (entry.remaining_lots if entry is not None and entry.state.is_open else 0)
+        left = self._left_lots(guard) + (entry.remaining_lots if entry is not None and entry.state.is_open else 0)
         fills: list[VenueReport] = []
         for execution in sorted(executions, key=lambda fill: (fill.ts_ns, fill.trade_id)):
             if execution.trade_id not in known:
@@ -264,6 +285,10 @@ class Protection:
 
 def _unfinished(guard: Guard) -> Step | None:
     return None if guard.phase is Phase.IDLE else Step.ASK
+
+
+def _opposite(side: Side) -> Side:
+    return Side.SELL if side is Side.BUY else Side.BUY
 
 
 def _ends(report: VenueReport) -> bool:

@@ -118,6 +118,7 @@ class Order:
     entry_id: of a leg, the order whose position it protects. approval_id: the event that permitted it.
     is_unwanted: whatever the venue still has of it is to be cancelled.
     parent_id: of a child and of its legs, the order that they carry out; told_as: the one whose events tell of it.
+    base_fee_lots: what commissions took of what it has bought; last_ticks: the price of its last execution, 0 for none.
     whole_steps: an exit that has stopped an entry may grow to all of the position, in steps of so many lots.
     """
 
@@ -151,6 +152,8 @@ class Order:
     parent_id: OrderId | None = None
     told_as: OrderId | None = None
     whole_steps: int = 0
+    base_fee_lots: int = 0
+    last_ticks: int = 0
 
     @classmethod
     def from_approval(cls, approved: OrderApproved) -> Order:

@@ -104,6 +104,10 @@ class Execution:
     def order(self, order_id: OrderId) -> Order | None:
         return self._orders.get(order_id)
 
+    def held_lots(self, symbol: str) -> int:
+        """Signed, by the fills of our orders: less what commissions took."""
+        return self._held.get(symbol, 0)
+
     def listed_with(self, order: Order) -> list[Order]:
         """An entry and its legs, in this order; an order without legs alone."""
         return [other for other in self._orders.values() if other.list_id == order.list_id]
@@ -499,6 +503,8 @@ class Execution:
             order.happens(Happening.FILL_SOME)
         order.trade_ids.append(report.trade_id)
         order.filled_lots += report.lots
+        order.base_fee_lots += report.base_fee_lots
+        order.last_ticks = report.ticks
         if order.parent_id:
             is_final = self._tell_parent(order, report.lots)
         self._held[order.symbol] = self._held.get(order.symbol, 0) + order.side.sign * report.lots
