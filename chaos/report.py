@@ -25,7 +25,8 @@ body {{ font: 14px/1.45 system-ui, sans-serif; max-width: 88rem; margin: 2rem au
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }}
 th, td {{ text-align: right; padding: .25rem .5rem; border-bottom: 1px solid #e3e7ec; vertical-align: bottom }}
 th {{ font-weight: 600; font-size: 12px }}
-th:nth-child(-n+2), td:nth-child(-n+2) {{ text-align: left; white-space: nowrap }}
+th:nth-child(-n+2), td:nth-child(-n+2) {{ text-align: left }}
+td {{ white-space: nowrap }} th {{ position: sticky; top: 0; background: #fff }}
 tr.first td {{ border-top: 2px solid #b9c2cd }}
 td.good {{ background: #e9f6ec }} td.bad {{ background: #fbd9d5; font-weight: 600 }} td.none {{ color: #b3bac3 }}
 td.missed {{ background: #fff5d6 }}
