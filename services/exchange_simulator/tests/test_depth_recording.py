@@ -93,6 +93,19 @@ def test_a_book_without_a_time_at_the_very_beginning_has_that_of_its_arrival(pat
     assert book.ts_ns == 1, "lines of these captures arrive at 1, 2, ... ns"
 
 
+def test_a_capture_that_begins_with_its_book_begins_at_the_time_of_the_first_message(path: Path) -> None:
+    """Whenever the line arrived by the recorder's clock, which may be far off."""
+    book, change = events_of(recording_of(capture(path, [BOOK, update(9, 12, ms=100, bids=[("99.00", "4.00")])])))
+    assert isinstance(book, DepthSnapshot)
+    assert (book.ts_ns, book.last_id, change.ts_ns) == (100 * MS, 10, 100 * MS)
+
+
+def test_best_prices_without_the_name_of_their_stream_are_passed_over_too(path: Path) -> None:
+    future = BEST["data"] | {"e": "bookTicker", "E": 95}
+    messages = [BOOK | {"E": 90}, BEST["data"], future, update(11, 12, ms=100)]
+    assert len(events_of(recording_of(capture(path, messages)))) == 2
+
+
 def test_a_later_book_replaces_the_first_and_an_older_one_is_passed_over(path: Path) -> None:
     later = {"lastUpdateId": 50, "bids": [["98.0", "1.00"]], "asks": [["99.0", "1.00"]]}
     messages = [BOOK | {"E": 90}, update(11, 12, ms=100), BOOK, later, update(51, 52, ms=200)]

@@ -37,6 +37,8 @@ async def serve(context: ServiceContext) -> None:
         journal = opened.enter_context(closing(open_journal(setup)))
         if journal.cut_off:
             log.warning("cut a torn line off the journal", path=str(journal.path), torn=repr(journal.cut_off))
+        if journal.records:
+            log.info("repeating the journal", lines=len(journal.records), step=journal.records[-1].get("step"))
         exchange = recovered_exchange(setup, journal)
         if context.settings.simulator.begins is not None:
             exchange.advance_until(moment_ns(context.settings.simulator.begins))

@@ -98,6 +98,16 @@ def test_resting_orders_get_their_share_of_a_trade_that_went_through_them(new_fl
     assert order.status is OrderStatus.FILLED
 
 
+def test_a_sale_that_waits_for_volume_keeps_its_coins(new_floor: Any) -> None:
+    floor = new_floor(participation_ppb=TENTH)
+    floor.depth(bids=[(60, 2_000)])
+    floor.place("ann", "SELL", 800)
+    assert floor.coins("ann") == (200, 800)
+    assert floor.refused("ann", "SELL", 300)[0] == -2010
+    floor.print(60, 9_000)
+    assert floor.coins("ann") == (200, 0)
+
+
 def test_what_waits_for_volume_can_be_cancelled(new_floor: Any) -> None:
     floor = new_floor(participation_ppb=TENTH)
     floor.depth(asks=[(60, 100)])

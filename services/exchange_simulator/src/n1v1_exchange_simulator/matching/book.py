@@ -38,7 +38,8 @@ class Level:
 
     @property
     def visible(self) -> int:
-        return self.external + self.shown
+        external = self.recorded - self.taken
+        return external + self.shown if external > 0 else self.shown
 
     def pass_queue(self, lots: int) -> None:
         """`lots` of the recorded mass have gone from the front."""
@@ -104,6 +105,8 @@ class BookSide:
             if not lots:
                 return
             level = self._levels[ticks] = Level(ticks)
+        if lots == level.recorded and not level.taken and not level.traded:
+            return
         self._before_change(level)
         if level.queue:
             self._shorten_queue(level, lots)

@@ -37,16 +37,18 @@ class Costs:
         return value + self._buyers_fee(value, self.buyers_taker_ppb)
 
     def set_aside(self, order: MatchedOrder) -> int:
-        """Lots for a seller, quanta for a buyer. A stop without a limit is reckoned at its stop; once it has become a
-        market order it pays out of what is free."""
+        """Lots for a seller, quanta for a buyer. A buyer's stop without a limit is reckoned at its stop; once it has
+        become a market order it pays out of what is free."""
         if not order.is_open or not order.open_lots:
             return 0
+        if not order.is_buy:
+            return order.open_lots
         ticks = order.limit_ticks
         if ticks is None:
             if order.is_working:
                 return 0
             ticks = order.stop_ticks or order.best_ticks or 0
-        return self.purchase(ticks, order.open_lots) if order.is_buy else order.open_lots
+        return self.purchase(ticks, order.open_lots)
 
     def commission(self, *, is_buy: bool, is_maker: bool, lots: int, value: int) -> tuple[int, str]:
         """(amount, asset), before a fee token is looked at."""

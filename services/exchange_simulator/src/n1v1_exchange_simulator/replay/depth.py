@@ -97,11 +97,9 @@ class _Capture:
         """
         early: list[_Line] = []
         late: list[_Line] = []
-        seen_ms = 0
         last_id: int | None = None
-        for line in _lines(self._files):
+        for line, seen_ms in _timed(_lines(self._files)):
             if not _is_book(line.content):
-                seen_ms = max(seen_ms, _event_ms(line))
                 late = [line]
             elif last_id is None or line.content["lastUpdateId"] > last_id:
                 book = self._read(line, seen_ms)
@@ -120,7 +118,7 @@ class _Capture:
             late = []
 
     def _read(self, line: _Line, seen_ms: int) -> DepthSnapshot:
-        """On spot a REST answer has no time: then it is that of the last message before it, or of its arrival."""
+        """seen_ms: what is known of the time when it came, on spot, where a REST answer has none; 0: its arrival."""
         content = line.content
         ms = content.get("E", seen_ms)
         with _complaining(line):
@@ -184,6 +182,20 @@ def _complaining(line: _Line) -> Iterator[None]:
         raise InvalidData(f"{line.place}: {problem}") from problem
 
 
+def _timed(lines: Iterable[_Line]) -> Iterator[tuple[_Line, int]]:
+    """Each with the latest time that any message has had by then, in ms. A book that comes before all of them, where a
+    capture begins with it, has the time of the first; 0: there is none."""
+    early: list[_Line] = []
+    seen_ms = 0
+    for line in lines:
+        seen_ms = max(seen_ms, line.content.get("E", 0) if _is_book(line.content) else _event_ms(line))
+        early.append(line)
+        if seen_ms:
+            yield from ((each, seen_ms) for each in early)
+            early.clear()
+    yield from ((each, 0) for each in early)
+
+
 def _lines(files: SymbolFiles) -> Iterator[_Line]:
     """Every message but best prices, unwrapped."""
     for path in files.paths:
@@ -191,8 +203,9 @@ def _lines(files: SymbolFiles) -> Iterator[_Line]:
         try:
             with gzip.open(path, "rb") as file:
                 for number, raw in enumerate(file, start=1):
-                    if _BEST_PRICES not in raw[:_HEAD]:
-                        yield _line(path, number, raw)
+                    line = None if _BEST_PRICES in raw[:_HEAD] else _line(path, number, raw)
+                    if line is not None and not _is_best_price(line.content):
+                        yield line
         except (OSError, EOFError, zlib.error) as problem:
             raise InvalidData(f"{path.name}:{number}: the file cannot be read on: {problem}") from problem
 
@@ -207,7 +220,7 @@ def _line(path: Path, number: int, raw: bytes) -> _Line:
     content = message.get("data", message) if isinstance(message, dict) else None
     if not local.isdigit() or not isinstance(content, dict):
         raise InvalidData(f'{place}: expected a line "local-ns JSON" with a message of a stream or a book')
-    if not _is_book(content) and content.get("e") not in ("depthUpdate", "trade"):
+    if not _is_book(content) and not _is_best_price(content) and content.get("e") not in ("depthUpdate", "trade"):
         raise InvalidData(f"{place}: expected depthUpdate, trade, bookTicker or a book; got {content.get('e')!r}")
     return _Line(place, int(local), content)
 
@@ -219,6 +232,11 @@ def _event_ms(line: _Line) -> int:
 
 def _is_book(content: Message) -> bool:
     return "lastUpdateId" in content
+
+
+def _is_best_price(content: Message) -> bool:
+    """Of a stream that was recorded without its name; on spot it has no type."""
+    return content.get("e", "bookTicker") == "bookTicker" and "B" in content
 
 
 def _instrument(files: SymbolFiles) -> Instrument:
