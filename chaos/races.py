@@ -323,7 +323,7 @@ async def _kill(stack: Stack, _: NatsBus) -> None:
 
 
 async def _rival(stack: Stack, bus: NatsBus) -> None:
-    """A second risk process on the same bus and database. It takes over, and goes on until the end."""
+    """A second risk process on the same bus and database: it takes over, and goes on until the end."""
     process = stack.process("risk")
     assert isinstance(process, Service), "risk is a service"
     with tempfile.TemporaryDirectory(prefix="n1v1-rival-") as folder:
@@ -336,7 +336,7 @@ async def _rival(stack: Stack, bus: NatsBus) -> None:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        while rival.returncode is None and not await _has_ended(bus):
+        while rival.returncode is None and not await _has_ended(bus):  # noqa: ASYNC110 (two things change)
             await asyncio.sleep(0.05)
         if rival.returncode is None:
             rival.kill()
