@@ -83,15 +83,17 @@ SERVICES = tuple(POINTS_OF)
 SERVERS = ("nats", "postgres", "valkey")
 
 _ORDERS = {"method": "POST", "path": "/api/v3/order*"}
-VENUE_FAULTS: Mapping[str, Mapping[str, Any]] = {
-    "request lost": {"kind": "drop_before", **_ORDERS},
-    "answer not sent": {"kind": "drop_after", **_ORDERS},
-    "no answer": {"kind": "hang_after", **_ORDERS},
-    "status unknown": {"kind": "timeout_after", **_ORDERS},
-    "503 after acceptance": {"kind": "http_error", "status": 503, "when": "after", **_ORDERS},
-    "order not visible": {"kind": "order_not_visible", "delay_ms": 300},
+_ANSWER_NOT_SENT = {"kind": "drop_after", **_ORDERS}
+VENUE_FAULTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "request lost": [{"kind": "drop_before", **_ORDERS}],
+    "answer not sent": [_ANSWER_NOT_SENT],
+    "no answer": [{"kind": "hang_after", **_ORDERS}],
+    "status unknown": [{"kind": "timeout_after", **_ORDERS}],
+    "503 after acceptance": [{"kind": "http_error", "status": 503, "when": "after", **_ORDERS}],
+    "order not visible": [{**_ANSWER_NOT_SENT, "count": 20}, {"kind": "order_not_visible", "delay_ms": 2_000}],
 }
-"""What a venue does without being killed or cut off, as the simulator's faults."""
+"""What a venue does without being killed or cut off, as the simulator's faults; each once, if it says nothing else.
+Nobody asks about an order whose answer came, or whose news came by the user stream: answers are lost until one asks."""
 
 
 @dataclass(frozen=True, slots=True)

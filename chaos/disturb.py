@@ -162,10 +162,10 @@ async def _cut(replay: RunningReplay, cell: Cell, chance: random.Random, go_on: 
 
 
 async def _misbehave(replay: RunningReplay, cell: Cell, chance: random.Random) -> float:
-    async with venue.faulty(
-        replay.settings, {**VENUE_FAULTS[cell.disturbance], "skip": chance.randrange(FIRST_ORDERS)}
-    ) as fired:
-        await _in_time(replay, fired)
+    first, *more = VENUE_FAULTS[cell.disturbance]
+    faults = [{**first, "skip": chance.randrange(FIRST_ORDERS)}, *more]
+    async with venue.faulty(replay.settings, faults) as have_fired:
+        await _in_time(replay, have_fired)
         return time.monotonic()
 
 

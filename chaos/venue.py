@@ -56,20 +56,23 @@ async def clock_ns(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def faulty(settings: Settings, fault: Mapping[str, object]) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-    """The venue misbehaves once. Gives the question whether it has."""
+async def faulty(
+    settings: Settings, faults: Sequence[Mapping[str, object]]
+) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+    """The venue misbehaves in each of these ways. Gives the question whether it has in all."""
     url = f"http://127.0.0.1:{settings.simulator.admin_port}/admin/v1/faults"
     async with aiohttp.ClientSession() as session:
-        async with session.post(url, json={**fault, "count": 1}) as response:
-            if response.status != 201:
-                raise ValueError(f"{fault}: {response.status} {await response.text()}")
+        for fault in faults:
+            async with session.post(url, json={"count": 1, **fault}) as response:
+                if response.status != 201:
+                    raise ValueError(f"{fault}: {response.status} {await response.text()}")
 
-        async def has_fired() -> bool:
+        async def have_fired() -> bool:
             async with session.get(url) as response:
-                return any(active["firings"] for active in (await response.json())["faults"])
+                return all(active["firings"] for active in (await response.json())["faults"])
 
         try:
-            yield has_fired
+            yield have_fired
         finally:
             async with session.delete(url):
                 pass

@@ -192,6 +192,16 @@ async def test_a_new_order_is_not_visible_for_a_while(venue: Venue) -> None:
     assert (await venue.ask("GET", "/api/v3/order", params={"orderId": "2"}))[0] == 200
 
 
+async def test_an_order_whose_answer_was_lost_is_not_visible_for_a_while_either(venue: Venue) -> None:
+    venue.add(kind="order_not_visible", name="lag", delay_ms=60_000)
+    venue.add(kind="drop_after", method="POST", path="/api/v3/order")
+    with pytest.raises(aiohttp.ClientError):
+        await venue.place()
+    assert (await venue.ask("GET", "/api/v3/order", params={"orderId": "1"}))[1]["code"] == -2013
+    venue.faults.remove("lag")
+    assert (await venue.ask("GET", "/api/v3/order", params={"orderId": "1"}))[0] == 200
+
+
 async def test_an_account_out_of_a_cache_knows_nothing_of_the_last_order(venue: Venue) -> None:
     venue.add(kind="stale_account", name="cache", age_ms=60_000)
     assert (await venue.ask("GET", "/api/v3/account"))[1] == {"orders": 0}

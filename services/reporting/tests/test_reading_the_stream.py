@@ -16,7 +16,7 @@ from n1v1_common.bus.api import Outgoing
 from n1v1_common.bus.memory import MemoryBus
 from n1v1_common.bus.memory_server import MemoryServer
 from n1v1_common.codec import Codec
-from n1v1_common.storage.database import migrate, roll_back
+from n1v1_common.storage.database import JOURNAL_MIGRATIONS, migrate, roll_back
 from n1v1_common.streams import ALL_STREAMS, DEAD_LETTERS, TRADING, stream_of
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_reporting.adapters.projections import PostgresProjections
@@ -146,7 +146,7 @@ async def test_an_order_carries_the_trace_of_its_decision(
 
 
 async def test_the_schema_goes_back_and_forth(dsn: str, pool: asyncpg.Pool) -> None:
-    for _ in MIGRATIONS.iterdir():
+    for _ in [*JOURNAL_MIGRATIONS.glob("*.sql"), *MIGRATIONS.glob("*.sql")]:  # those of the journal among our own
         await roll_back(dsn, "reporting", [MIGRATIONS])
     assert await pool.fetchval("SELECT to_regclass('reporting.fills')") is None
     await migrate(dsn, "reporting", [MIGRATIONS])

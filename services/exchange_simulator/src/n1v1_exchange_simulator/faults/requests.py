@@ -67,10 +67,11 @@ class RequestFaults:
             answer = await self._before(firing, request)
             if answer is not None:
                 return answer
-        response = await self._delivered(firings, request, handler)
+        # The replica learns of what the engine has accepted, whatever becomes of the answer.
+        response = self._as_a_replica_knows_it(subject, await self._delivered(firings, request, handler))
         for firing in firings:
             response = await self._after(firing, request, response)
-        return self._as_a_replica_knows_it(subject, response)
+        return response
 
     async def _before(self, firing: Firing[RequestFault], request: web.Request) -> web.Response | None:
         match firing.fault:
