@@ -174,14 +174,21 @@ class RunningReplay:
         return heard
 
     async def reported(self, wanted_hash: str, *, within_s: float = 10.0) -> dict[str, Any]:
-        """What reporting says of the run, once it has caught up; the last answer when it never does."""
+        """What reporting says of the run, once it is there and has caught up; the last answer when it never does."""
         deadline = time.monotonic() + within_s
         while True:
-            answer = await http.get(f"{self.stack.url('reporting')}/api/v1/run")
-            run: dict[str, Any] = json.loads(answer.body)
+            run = await self._run_as_reported()
             if run["hash"] == wanted_hash or time.monotonic() > deadline:
                 return run
             await asyncio.sleep(0.1)
+
+    async def _run_as_reported(self) -> dict[str, Any]:
+        try:
+            answer = await http.get(f"{self.stack.url('reporting')}/api/v1/run")
+        except (LookupError, OSError) as error:  # it is being started again
+            return {"hash": f"not known: {error}"}
+        run: dict[str, Any] = json.loads(answer.body)
+        return run
 
 
 def pid_of(stack: Stack, name: str) -> int:

@@ -9,17 +9,20 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from n1v1.events import Event
+from n1v1.events import Event, ReplayEnded, RunCompleted
 from n1v1.performance import executions_of, summary_of_records
 from n1v1.run_hash import first_difference, from_events, run_hash
-from n1v1_common.bus.api import Outgoing
+from n1v1_common.bus.api import Delivery, Outgoing
+from n1v1_common.bus.errors import BusUnavailable
 from n1v1_common.bus.memory import MemoryBus
 from n1v1_common.bus.memory_server import MemoryServer
 from n1v1_common.codec import Codec
+from n1v1_common.codec.codec import subject_filter
 from n1v1_common.storage.database import JOURNAL_MIGRATIONS, migrate, roll_back
 from n1v1_common.streams import ALL_STREAMS, DEAD_LETTERS, TRADING, stream_of
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_reporting.adapters.projections import PostgresProjections
+from n1v1_reporting.completion import announce_completion
 from n1v1_reporting.handlers import Reader
 from n1v1_reporting.main import MIGRATIONS
 from n1v1_reporting.queries import Queries
@@ -143,6 +146,38 @@ async def test_an_order_carries_the_trace_of_its_decision(
         await caught_up(reader)
     (order,) = await Queries(pool, "main").orders(None, 1)
     assert order["trace_id"] == TRACE
+
+
+class BusAwayAtFirst(MemoryBus):
+    """The first question gets no answer."""
+
+    has_been_away = False
+
+    async def last_message(self, stream: str, subject: str) -> Delivery | None:
+        if not self.has_been_away:
+            self.has_been_away = True
+            raise BusUnavailable("no answer from the server")
+        return await super().last_message(stream, subject)
+
+
+async def test_the_end_of_a_run_is_said_although_the_bus_was_away(
+    pool: asyncpg.Pool, codec: Codec, events: list[Event]
+) -> None:
+    bus = BusAwayAtFirst(MemoryServer())
+    await bus.declare(ALL_STREAMS)
+    await bus.publish(messages_of(events, codec))
+    subject, data = codec.encode(ReplayEnded(id="the end", ts_ns=events[-1].ts_ns, cause_id="", steps=1))
+    await bus.publish([Outgoing(subject, data, "the end")])
+    async with reading(bus, pool, codec) as reader:
+        queries = Queries(pool, "main")
+        await announce_completion(account="main", bus=bus, codec=codec, reader=reader, queries=queries)
+    said = await MemoryBus.last_message(bus, TRADING.name, subject_filter(RunCompleted))
+    assert bus.has_been_away
+    assert said is not None
+    (completed, _) = codec.decode(said.subject, said.data)
+    assert isinstance(completed, RunCompleted)
+    assert completed.run_hash == run_hash(from_events(events))
+    await bus.drain()
 
 
 async def test_the_schema_goes_back_and_forth(dsn: str, pool: asyncpg.Pool) -> None:

@@ -9,6 +9,7 @@ import structlog
 from n1v1.events import ReplayEnded, RunCompleted
 from n1v1.run_hash import run_hash
 from n1v1_common.bus.api import Bus, Outgoing
+from n1v1_common.bus.errors import BusUnavailable
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.streams import MARKET_DATA
@@ -28,8 +29,11 @@ async def announce_completion(*, account: str, bus: Bus, codec: Codec, reader: R
     """
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
-        last = await bus.last_message(MARKET_DATA.name, subject_filter(ReplayEnded))
-        if last is None or await reader.lag():
+        try:
+            last = await bus.last_message(MARKET_DATA.name, subject_filter(ReplayEnded))
+            if last is None or await reader.lag():
+                continue
+        except BusUnavailable:  # of which the connection tells
             continue
         ended, _ = codec.decode(last.subject, last.data)
         if await queries.settled_ns() >= ended.ts_ns:
