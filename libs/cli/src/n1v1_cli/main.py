@@ -39,6 +39,7 @@ COMMANDS = {
     "equity": Command("n1v1_cli.commands.equity", "the account's equity over time"),
     "trace": Command("n1v1_cli.commands.trace", "an order's way from the bar to the ledger, as a waterfall"),
     "why": Command("n1v1_cli.commands.why", "what each strategy and risk check said of a bar"),
+    "ledger": Command("n1v1_cli.commands.ledger", "rebuild: positions, cash and fees from the ledger alone"),
     "audit": Command("n1v1_cli.commands.audit", "verify: is what the stages have said still what they said?"),
     "halt": Command("n1v1_cli.commands.halt", "no new exposure for the account, a strategy or a symbol"),
     "resume": Command("n1v1_cli.commands.resume", "end a halt, or close the circuit breaker"),
