@@ -185,9 +185,9 @@ def test_the_trade_is_over_with_its_exit_and_counted_once() -> None:
     account = Account()
     for round_trips in (1, 2, 3):
         account.round_trip()
-        state = account.risk._state
+        state = account.risk._book.state
         assert (state.trade_count, state.win_count + state.loss_count) == (round_trips, round_trips)
-    assert account.risk._state.losses_in_a_row == 3, "each has cost its commission"
+    assert account.risk._book.state.losses_in_a_row == 3, "each has cost its commission"
 
 
 def test_it_can_be_closed_by_name_and_is_refused_for_its_size() -> None:
@@ -205,7 +205,7 @@ def test_what_a_cancelled_exit_leaves_below_the_least_order_is_dust_as_well() ->
     account.fill(exit_, lots=BOUGHT - 50_000, is_final=False)
     assert account.refused(Action.BUY) is RefusalReason.ALREADY_IN_POSITION, "the exit is still at it"
     account.cancel(exit_, 50_000)
-    assert account.risk._state.trade_count == 1
+    assert account.risk._book.state.trade_count == 1
     account.fill(account.approved(Action.BUY))
     assert account.approved(Action.CLOSE).lots == BOUGHT + 50_000
 
@@ -216,7 +216,7 @@ def test_what_a_cancelled_exit_leaves_above_it_is_still_a_position() -> None:
     exit_ = account.approved(Action.CLOSE)
     account.fill(exit_, lots=BOUGHT - 100_000, is_final=False)
     account.cancel(exit_, 100_000)
-    assert account.risk._state.trade_count == 0
+    assert account.risk._book.state.trade_count == 0
     assert account.refused(Action.BUY) is RefusalReason.ALREADY_IN_POSITION
     assert account.approved(Action.CLOSE).lots == 100_000
 
@@ -226,7 +226,7 @@ def test_an_entry_that_ended_after_a_few_dollars_is_dust_and_no_trade() -> None:
     entry = account.approved(Action.BUY)
     account.fill(entry, lots=50_000, is_final=False)
     account.cancel(entry, BOUGHT - 50_000)
-    assert account.risk._state.trade_count == 0
+    assert account.risk._book.state.trade_count == 0
     assert account.approved(Action.BUY, "ETH-USD").lots > 0
 
 

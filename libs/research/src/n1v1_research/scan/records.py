@@ -15,8 +15,8 @@ from n1v1.equity_rows import EquityRow
 from n1v1.events import Action
 from n1v1.ids import OrderId, SignalId
 from n1v1.risk.account import PURPOSES
+from n1v1.risk.causes import OWN_SIGNALS
 from n1v1.risk.reasons import REASONS
-from n1v1.risk.stage import OWN_SIGNALS
 from n1v1.run_hash import APPROVED, REFUSED, DecisionRow, FillRow, OrderRow, RunRecords
 from n1v1.simulation.records import CANCELLED, EXPIRED, FILLED
 from n1v1.values import OrderType, Purpose
