@@ -24,6 +24,7 @@ from n1v1.events import (
 )
 from n1v1.ids import SignalId
 from n1v1.risk.halts import Operation, Scope
+from n1v1.risk.invariants import Invariants
 from n1v1.risk.policy import RiskPolicy
 from n1v1.risk.stage import Risk
 from n1v1.values import Instrument
@@ -99,7 +100,14 @@ def state() -> LosableState:
 
 def made(state: LosableState, *, partitions: int = 1, watch: MarketWatch | None = None) -> RiskHandler:
     stage = Risk(account="main", instruments=[BTC], policy=POLICY, signal_partitions=partitions)
-    return RiskHandler(account="main", stage=stage, flags=BreakerFlags(state), metrics=Metrics(), watch=watch)
+    return RiskHandler(
+        account="main",
+        stage=stage,
+        invariants=Invariants(stage.book),
+        flags=BreakerFlags(state),
+        metrics=Metrics(),
+        watch=watch,
+    )
 
 
 def equity(ts_ns: int, *, now: int = 10_000, peak: int = 10_000) -> EquityMarked:

@@ -16,6 +16,9 @@ TradeId = NewType("TradeId", str)
 FillId = NewType("FillId", str)
 
 
+Leg = Literal["stop", "target"]
+LEGS: tuple[Leg, ...] = ("stop", "target")
+
 _PAIRS = ["".join(pair) for pair in product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]
 """What ten bits are in base32 (RFC 4648): that of the standard library is Python, and works letter by letter."""
 
@@ -36,7 +39,7 @@ def order_id(account: str, signal: SignalId) -> OrderId:
     return OrderId("o-" + digest("order", account, signal))
 
 
-def leg_order_id(entry: OrderId, leg: Literal["stop", "target"]) -> OrderId:
+def leg_order_id(entry: OrderId, leg: Leg) -> OrderId:
     """The order that protects what `entry` buys. Its client order id maps back to it, as that of any order does."""
     return OrderId(f"{entry}-{leg}")
 

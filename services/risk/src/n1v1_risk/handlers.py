@@ -12,16 +12,23 @@ import structlog
 from n1v1.events import (
     BarClosed,
     BreakerChanged,
+    BreakerCommand,
     CommandCarriedOut,
     DecisionsComplete,
     EquityMarked,
     Event,
     HaltsChanged,
+    OperatorCommand,
     OrderApproved,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
     OrderRefused,
+    OrderRejected,
     SignalsComplete,
 )
-from n1v1.risk.halts import MARKET
+from n1v1.risk.halts import MARKET, Operation, Scope
+from n1v1.risk.invariants import Broken, Invariants
 from n1v1.risk.stage import Risk
 from n1v1_common.stage.loop import StageLoop
 from n1v1_common.state.breaker import BreakerFlags
@@ -32,6 +39,8 @@ from n1v1_risk.staleness import MarketWatch
 
 log = structlog.get_logger()
 
+BOOKKEEPING = "bookkeeping"
+"""The actor of halts for an invariant that is broken."""
 SHOW_EVERY_S = 1.0
 NOBODY_SPOKE = 20
 """So many times longer than for a single silent worker risk waits while none has said a word about a bar time: they may
@@ -41,14 +50,23 @@ all be slow. Then it decides alone, because time exits, the breaker and emergenc
 class RiskHandler:
     """account: whose risk this is. The breaker's state is in the journal; the flag is a copy that others read.
 
+    invariants: what is held against one another of what risk hears; what is broken halts its scope.
     watch: outside lockstep, which symbols have no bars in time.
     """
 
     def __init__(
-        self, *, account: str, stage: Risk, flags: BreakerFlags, metrics: Metrics, watch: MarketWatch | None = None
+        self,
+        *,
+        account: str,
+        stage: Risk,
+        invariants: Invariants,
+        flags: BreakerFlags,
+        metrics: Metrics,
+        watch: MarketWatch | None = None,
     ) -> None:
         self._account = account
         self._stage = stage
+        self._invariants = invariants
         self._flags = flags
         self._watch = watch
         self._metrics = metrics
@@ -60,12 +78,63 @@ class RiskHandler:
         """The same for bar times of which the equity is known, whether or not a worker has said a word."""
 
     async def handle(self, event: Event) -> Sequence[Event]:
-        said = self._stage.handle(event)
+        said = self._halted(self._broken_before(event), event)
+        answers = self._stage.handle(event)
+        said += [*answers, *self._halted(self._broken_after(event, answers), event)]
         if isinstance(event, BarClosed) and self._watch is not None:
             said += self._judge_age(event, self._watch)
         self._begin_to_wait(event)
         for answer in said:
             self._note(answer)
+        return said
+
+    def _broken_before(self, event: Event) -> Sequence[Broken]:
+        """What is found in what others say, before anything is decided on it."""
+        match event:
+            case EquityMarked() if event.account == self._account:
+                return self._invariants.check_mark(event)
+            case OrderFilled() if event.account == self._account:
+                return self._invariants.check_fill(event)
+            case _:
+                return ()
+
+    def _broken_after(self, event: Event, answers: Sequence[Event]) -> Sequence[Broken]:
+        """What is found in our own books after a step."""
+        match event:
+            case OperatorCommand() if event.operation is Operation.RESUME and event.account == self._account:
+                self._invariants.forgive(event.scope)
+            case BreakerCommand() if not event.open and event.account == self._account:
+                self._invariants.forgive(Scope())
+            case OrderFilled() | OrderRejected() | OrderCancelled() | OrderExpired() if event.account == self._account:
+                return [*self._checked(answers), *self._invariants.check_reserved()]
+            case _:
+                pass
+        return self._checked(answers)
+
+    def _checked(self, answers: Sequence[Event]) -> list[Broken]:
+        orders = (answer for answer in answers if isinstance(answer, OrderApproved))
+        return [broken for order in orders for broken in self._invariants.check_order(order)]
+
+    def _halted(self, found: Sequence[Broken], cause: Event) -> list[Event]:
+        """Nothing new in its scope before somebody has looked; exits go on."""
+        said: list[Event] = []
+        for number, broken in enumerate(found):
+            words = {"invariant": broken.invariant, "scope": str(broken.scope), "what": broken.what}
+            log.error("the books are wrong", cause=cause.id, **words)
+            self._metrics.counter("risk_invariants_broken_total", invariant=broken.invariant).inc()
+            said += self._stage.handle(
+                OperatorCommand(
+                    id=f"invariant:{self._account}:{cause.id}:{number}:{broken.invariant}",
+                    ts_ns=cause.ts_ns,
+                    cause_id=cause.id,
+                    correlation_id=cause.correlation_id,
+                    account=self._account,
+                    operation=Operation.HALT,
+                    scope=broken.scope,
+                    reason=f"the books are wrong: {broken.what}",
+                    actor=BOOKKEEPING,
+                )
+            )
         return said
 
     def _begin_to_wait(self, event: Event) -> None:
@@ -145,6 +214,7 @@ class RiskHandler:
         """Decide a bar time whose wait is over, and record what it did not wait for."""
         missing = self._stage.waits_for(ts_ns)
         said = self._stage.decide_without_waiting(ts_ns)
+        said += [event for answer in list(said) for event in self._halted(self._checked([answer]), answer)]
         for event in said:
             self._note(event)
         if said and missing:
@@ -158,10 +228,11 @@ class RiskHandler:
         return self._stage.undecided_signal_ids()
 
     def snapshot(self) -> dict[str, Any]:
-        return self._stage.snapshot()
+        return self._stage.snapshot() | {"invariants": self._invariants.snapshot()}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self._stage.restore(saved)
+        self._invariants.restore(saved.get("invariants"))
         self._must_show = True
         now = asyncio.get_running_loop().time()
         batches = {int(ts_ns): batch for ts_ns, batch in saved["batches"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from n1v1.pipeline import HEARS
+from n1v1.risk.invariants import Invariants
 from n1v1.risk.plugins import anomaly_detectors, risk_managers
 from n1v1.risk.stage import Risk
 from n1v1.timeframes import timeframe_ns
@@ -32,7 +33,12 @@ async def work(context: ServiceContext) -> None:
         flags = BreakerFlags(state)
         watch = None if settings.is_lockstep else _watch_of(settings)
         handler = RiskHandler(
-            account=settings.account.id, stage=stage, flags=flags, metrics=context.metrics, watch=watch
+            account=settings.account.id,
+            stage=stage,
+            invariants=Invariants(stage.book),
+            flags=flags,
+            metrics=context.metrics,
+            watch=watch,
         )
         loop = StageLoop(
             name="risk",
@@ -43,7 +49,7 @@ async def work(context: ServiceContext) -> None:
             hears=HEARS["risk"],
             contexts=TraceContexts(context.tracing),
             metrics=context.metrics,
-            initial=stage.snapshot(),
+            initial=handler.snapshot(),
         )
         wait_s = settings.risk_management.batch_wait_ms / 1000
         by_the_clock = (

@@ -123,6 +123,13 @@ METRICS = (
     MetricSpec("risk_decisions_total", Kind.COUNTER, "decisions", "By outcome and reason code.", ("outcome", "reason")),
     MetricSpec("risk_breaker_open", Kind.GAUGE, "0 or 1", "1 while the account is halted.", ("account",)),
     MetricSpec("risk_breaker_trips_total", Kind.COUNTER, "trips", "Times the breaker tripped.", ("account", "reason")),
+    MetricSpec(
+        "risk_invariants_broken_total",
+        Kind.COUNTER,
+        "times",
+        "Books that do not agree: the account or a symbol is halted.",
+        ("invariant",),
+    ),
     MetricSpec("execution_orders_total", Kind.COUNTER, "orders", "Orders that reached a state.", ("state",)),
     MetricSpec("execution_orders_unknown", Kind.GAUGE, "orders", "Orders in doubt at this moment."),
     MetricSpec("execution_fills_total", Kind.COUNTER, "fills", "Fills taken from the venue.", ("symbol",)),

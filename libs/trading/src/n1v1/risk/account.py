@@ -114,6 +114,17 @@ def take_over(account: Record, symbol: Record, instrument: Record, lots: int, ma
         account.held_count += 1
 
 
+def take_over_again(account: Record, symbol: Record, instrument: Record, lots: int, mark_ticks: int) -> None:
+    """The same for one that risk has had another idea of, with whatever order is open on it."""
+    was_held = held_lots(symbol) != 0 or symbol.has_order != 0
+    _forget_risk(account, symbol)
+    take_over(account, symbol, instrument, lots, mark_ticks)
+    if was_held:
+        account.held_count -= 1
+    if symbol.has_order != 0 and held_lots(symbol) == 0:
+        account.held_count += 1
+
+
 @kernel
 def held_lots(symbol: Record) -> int:
     """The position as decisions see it, without dust."""

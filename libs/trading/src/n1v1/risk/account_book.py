@@ -5,7 +5,7 @@ The arithmetic is `account`'s; here is which record belongs to which symbol and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from n1v1.events import EquityMarked, OrderFilled
@@ -39,6 +39,40 @@ class AccountBook:
     def free_cash(self) -> int:
         """Cash that no order has reserved, in quanta."""
         return accounts.unreserved_cash(self.state)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the account has been marked: fills are booked from then on."""
+        return bool(self.state.is_known)
+
+    @property
+    def holdings(self) -> tuple[int, dict[str, int]]:
+        """Cash, and lots by symbol, as the fills have made them."""
+        return int(self.state.cash), {symbol: int(record.position.lots) for symbol, record in self.symbols.items()}
+
+    @property
+    def reserved_cash(self) -> tuple[int, dict[str, int]]:
+        """For all orders together, and by symbol."""
+        by_symbol = {symbol: int(record.reserved_cash) for symbol, record in self.symbols.items()}
+        return int(self.state.reserved_cash), by_symbol
+
+    def reserved_lots(self, order: OrderId) -> int | None:
+        """What an open order may still fill; None for one that is not open, or not ours."""
+        symbol = self.orders.get(order)
+        return None if symbol is None else int(self.symbols[symbol].reserved_lots)
+
+    def correct(self, mark: EquityMarked, symbols: Collection[str]) -> None:
+        """Take portfolio's word for positions, and for cash with them: somebody has looked at why they differ."""
+        self.state.cash = mark.cash
+        for symbol, lots, ticks in mark.positions:
+            if symbol in symbols and symbol in self.symbols:
+                accounts.take_over_again(self.state, self.symbols[symbol], self.instruments[symbol], lots, ticks)
+
+    def sum_reserved_anew(self) -> None:
+        """Promise to orders together what they were promised one by one."""
+        for record in self.symbols.values():
+            record.reserved_cash = max(0, record.reserved_cash)
+        self.state.reserved_cash = sum(record.reserved_cash for record in self.symbols.values())
 
     def mark(self, equity: EquityMarked) -> None:
         """Take over portfolio's word on marks.

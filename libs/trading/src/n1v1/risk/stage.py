@@ -118,6 +118,11 @@ class Risk:
         return breaker.BreakerState(self._book.state.breaker_state)
 
     @property
+    def book(self) -> AccountBook:
+        """The account, for those that hold it against what others say."""
+        return self._book
+
+    @property
     def free_cash(self) -> int:
         """Cash that no order has reserved, in quanta."""
         return self._book.free_cash
