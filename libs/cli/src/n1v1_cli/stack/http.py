@@ -26,7 +26,8 @@ async def _get(url: str) -> Answer:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         # HTTP/1.0: the answer ends with the connection, so there are no chunks to take apart.
-        writer.write(f"GET {parts.path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        target = parts._replace(scheme="", netloc="").geturl()
+        writer.write(f"GET {target} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
         raw = await reader.read()
     finally:
         writer.close()
