@@ -29,7 +29,7 @@ TRADING = (
     "exchange.recv_window_ms=1000",
     "exchange.absence_margin_ms=500",
 )
-REPEATABLE = ("replay.mode=lockstep", "servers.durability=process")
+REPEATABLE = ("replay.mode=lockstep", "replay.loop=false", "servers.durability=process")
 THREE_YEARS = ("market.start=2020-01-01", "market.end=2023-01-01")
 
 

@@ -39,11 +39,7 @@ def _as_wanted(settings: Settings, source: Source) -> Source:
             start_ns=None if start is None else moment_ns(start),
             end_ns=None if end is None else moment_ns(end),
         )
-    return Endless(source) if _begins_again(settings) else source
-
-
-def _begins_again(settings: Settings) -> bool:
-    return settings.replay.loop and settings.replay.mode == "scaled"
+    return Endless(source) if settings.replay.loop else source
 
 
 def _bars(settings: Settings) -> BarRecording:
@@ -59,4 +55,4 @@ def _bars(settings: Settings) -> BarRecording:
         raise InvalidData(
             f"dataset {dataset.name} has bars of {dataset.timeframe}, but market.timeframe is {wanted.timeframe}"
         )
-    return BarRecording(dataset, loops=_begins_again(settings))
+    return BarRecording(dataset, loops=settings.replay.loop)
