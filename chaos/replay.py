@@ -211,6 +211,7 @@ def dataset_of(settings: Settings) -> dict[str, Any]:
         "symbols": market.symbols,
         "start": market.start,
         "end": market.end,
+        "store": settings.datasets_dir,
     }
 
 
