@@ -45,13 +45,11 @@ def test_a_run_prints_the_metrics_of_the_readme_and_writes_its_files(
 
 
 def test_the_command_and_the_backtester_make_the_same_run(tmp_path: Path) -> None:
-    """By the engine that needs no compiler: where none of it is kept yet, compiling takes minutes on a busy machine.
-    That the engines are equal is proven where they are."""
     words = ["--strategy", "ema_cross", *QUICK, *TWO_MONTHS, "--symbols", "BTC-USD", "--format", "json"]
-    assert main(["backtest", *words, "--engine", "pipeline", "--results", str(tmp_path)]) == 0
+    assert main(["backtest", *words, "--results", str(tmp_path)]) == 0
     document = json.loads((tmp_path / "results.json").read_text())
     dataset = load("coinbase-4h", symbols=["BTC-USD"], start="2021-01-01", end="2021-03-01")
-    result = Backtester.of("ema_cross", dataset, parameters={"fast_ema": 3, "slow_ema": 8}, engine="pipeline").run()
+    result = Backtester.of("ema_cross", dataset, parameters={"fast_ema": 3, "slow_ema": 8}).run()
     assert document["hash"] == result.hash
     assert document["dataset"]["id"] == dataset.id
 
@@ -180,7 +178,7 @@ def test_a_first_run_waits_for_no_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = load("coinbase-4h", start="2021-01-01", end="2021-03-01")
-    one_by_one = Backtester.of("ema_cross", dataset, engine="pipeline").run()
+    compiled = Backtester.of("ema_cross", dataset, engine="scan").run()
     words = ["--strategy", "ema_cross", *TWO_MONTHS, "--format", "json", "--results", str(tmp_path / "results")]
     monkeypatch.setenv("N1V1_CACHE_DIR", str(tmp_path / "cache"))
     account_pass.cache_clear()
@@ -191,4 +189,4 @@ def test_a_first_run_waits_for_no_compiler(
     assert "Nothing is compiled yet" in capsys.readouterr().out
     document = json.loads((tmp_path / "results" / "results.json").read_text())
     assert document["run"]["engine"] == "pipeline"
-    assert document["hashes"]["fills"] == one_by_one.hashes["fills"]
+    assert document["hashes"]["fills"] == compiled.hashes["fills"]

@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n1v1.events import (
+    NO_WISH,
     Action,
     BarClosed,
     BarsComplete,
@@ -27,6 +28,7 @@ from n1v1.events import (
     OrderRefused,
     SignalRaised,
     SignalsComplete,
+    Wish,
 )
 from n1v1.ids import FillId, OrderId, SignalId, TradeId, leg_order_id
 from n1v1.portfolio.stage import Portfolio
@@ -84,7 +86,7 @@ class Desk:
         self.handler = self._made()
         self.handler.restore(saved)
 
-    async def mark(self, *wanted: tuple[str, Action]) -> list[Event]:
+    async def mark(self, *wanted: tuple[str, Action], wish: Wish = NO_WISH) -> list[Event]:
         """The next hour, with signals."""
         self.hour += 1
         ts_ns = self.hour * HOUR
@@ -93,7 +95,7 @@ class Desk:
         bars = BarsComplete(id=f"b{ts_ns}", ts_ns=ts_ns, symbols=tuple(TICKS), sequence=self.hour)
         self.portfolio.handle(bars)
         [marked] = self.portfolio.handle(FillsComplete(id=f"f{ts_ns}", ts_ns=ts_ns, account="main"))
-        signals = [_signal(symbol, action, ts_ns) for symbol, action in wanted]
+        signals = [_signal(symbol, action, ts_ns, wish) for symbol, action in wanted]
         complete = SignalsComplete(id=f"s{ts_ns}", ts_ns=ts_ns, partition=0, signals=len(signals))
         return await self.hear(*signals, bars, complete, marked)
 
@@ -151,7 +153,7 @@ def _bar(symbol: str, ticks: int, ts_ns: int) -> BarClosed:
     )
 
 
-def _signal(symbol: str, action: Action, ts_ns: int) -> SignalRaised:
+def _signal(symbol: str, action: Action, ts_ns: int, wish: Wish) -> SignalRaised:
     return SignalRaised(
         id=SignalId(f"cross:{symbol}:{ts_ns}"),
         ts_ns=ts_ns,
@@ -160,6 +162,7 @@ def _signal(symbol: str, action: Action, ts_ns: int) -> SignalRaised:
         action=action,
         strength=1.0,
         reason="",
+        wish=wish,
     )
 
 
@@ -290,6 +293,19 @@ async def test_stops_and_late_fills_of_orders_that_were_given_up_are_intended() 
     stop = replace(entry, order_id=leg_order_id(entry.order_id, "stop"), side=Side.SELL, purpose=Purpose.STOP_LOSS)
     desk.restart()
     await desk.fill(stop, lots=entry.lots - exit_.lots // 4)
+    await desk.mark()
+    assert desk.halts == {}
+
+
+@pytest.mark.parametrize("leg", ["", "target"])
+async def test_a_stop_that_was_moved_and_its_target_are_intended(leg: Literal["", "target"]) -> None:
+    desk = Desk()
+    entry = await desk.enter()
+    for nearer in range(10):
+        wish = Wish(trigger_ticks=900_000 + nearer)
+        [moved] = _approved(await desk.mark(("BTC-USD", Action.MOVE_STOP), wish=wish))
+    order_id = leg_order_id(moved.order_id, leg) if leg else moved.order_id
+    await desk.fill(replace(moved, order_id=order_id), lots=entry.lots)
     await desk.mark()
     assert desk.halts == {}
 

@@ -81,3 +81,33 @@ def test_settings_that_divide_orders_are_handed_over_before_anything_is_compiled
     assert divided.rules["Engine"].startswith("the settings of execution divide orders into parts")
     assert "execution" in divided.configuration
     assert "execution" not in usual.run().configuration
+
+
+MOVES = """
+from n1v1.strategies.plain import PythonStrategy, buy, move_stop
+
+
+class Follows(PythonStrategy):
+    def __init__(self):
+        self.seen = 0
+
+    def on_bar(self, bar):
+        self.seen += 1
+        if self.seen % 12 == 3:
+            return buy("an entry", stop=0.04, target=0.06)
+        return move_stop(bar.close * 0.98, "after the price")
+"""
+
+
+def test_stops_that_are_moved_are_handed_over_and_the_same_with_watermarks_and_without(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    file = tmp_path / "follows.py"
+    file.write_text(MOVES)
+    backtester = Backtester.of(str(file), dataset)
+    quick = backtester.run()
+    assert quick.rules["Engine"].startswith("a strategy moves a stop")
+    told = from_events(pipeline.events(backtester.configuration, dataset))
+    assert first_difference(told, quick.records) is None
+    stops = {row[0] for row in told.orders if row[3] == "STOP" and not row[0].endswith("stop")}
+    assert len(stops & {row[1] for row in told.fills}) >= 3, "moved stops have closed positions"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from n1v1.simulation.fees import DAY_NS, FeeTier
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule, VenueRules
 from n1v1.values import Instrument
 from n1v1_research.backtest.rules import IMPACTS, PATHS, TOUCHES, in_words
@@ -35,23 +34,6 @@ def test_rules_that_are_not_the_usual_ones() -> None:
     assert "up to 200 bps growing with the root" in said["Slippage"]
     assert "150 ms after the decision" in said["Market orders"]
     assert said["Volume"] == "fills are at most 10.0% of a bar's volume"
-
-
-def test_fees_that_change_are_told_with_their_dates_and_volumes() -> None:
-    rules = VenueRules(
-        fee_rate_ppb=1_000_000,
-        slippage_ppb=0,
-        fee_tiers=(
-            FeeTier(taker_ppb=1_200_000, maker_ppb=1_200_000, since_ns=19_358 * DAY_NS),
-            FeeTier(taker_ppb=600_000, maker_ppb=-50_000, volume=SPOT[0].quanta("1000000")),
-        ),
-        fee_discount_ppb=250_000_000,
-    )
-    assert in_words(rules, SPOT)["Fee"] == (
-        "10 bps of the traded value, 25% of it saved by the venue's token, paid in USD; "
-        "from 1,000,000 USD in 30 days 6 bps of the traded value, -0.5 bps for makers; "
-        "from 2023-01-01 12 bps of the traded value"
-    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from n1v1.errors import InvalidValue
 from n1v1.risk.policy import Exits, RiskPolicy, Sizing, SizingMethod, StopMethod, TargetMethod, TrailMethod
 from n1v1.run_hash import first_difference, run_hash
 from n1v1.signals.stage import Instance
-from n1v1.simulation.fees import DAY_NS, FeeTier
 from n1v1.simulation.latency import lognormal_latencies
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule
 from n1v1.simulation.venue import VenueRules
@@ -72,8 +71,7 @@ def _bars(random: np.random.Generator, length: int, *, swing: float, present: fl
     reach = np.round(close * np.abs(random.normal(0.0, swing, (2, length)))).astype(np.int64)
     high, low = np.maximum(open_, close) + reach[0], np.maximum(1, np.minimum(open_, close) - reach[1])
     volume = random.integers(0, 10**11, length)
-    open_ns = np.arange(length, dtype=np.int64) * MINUTE + DAY_NS - 10 * MINUTE  # fees may change at midnight
-    open_ns[length // 2 :] += 2 * DAY_NS
+    open_ns = np.arange(length, dtype=np.int64) * MINUTE
     kept = random.random(length) < present
     kept[0] = True
     return Bars(open_ns, open_ns + MINUTE, open_, high, low, close, volume).rows(kept)
@@ -115,25 +113,11 @@ def policies(draw: st.DrawFn) -> RiskPolicy:
 
 
 @st.composite
-def schedules(draw: st.DrawFn) -> tuple[FeeTier, ...]:
-    """None, or some volumes of each of a few days; makers pay, or are paid."""
-    tiers = []
-    for day in draw(st.lists(st.integers(0, 3), max_size=3, unique=True)):
-        for volume in (0, *draw(st.sets(st.sampled_from([10**9, 10**11, 10**12]), max_size=2))):
-            taker = draw(st.integers(0, PERCENT // 5))
-            maker = draw(st.integers(-taker, PERCENT // 5))
-            tiers.append(FeeTier(taker_ppb=taker, maker_ppb=maker, since_ns=day * DAY_NS, volume=volume))
-    return tuple(tiers)
-
-
-@st.composite
 def rules(draw: st.DrawFn) -> VenueRules:
     model = draw(st.sampled_from(SlippageModel))
-    fee_rate_ppb = draw(st.sampled_from([0, PERCENT // 10]))
     return VenueRules(
-        fee_rate_ppb=fee_rate_ppb,
-        maker_fee_rate_ppb=draw(st.sampled_from([None, 0, -fee_rate_ppb // 2])),
-        fee_tiers=draw(schedules()),
+        fee_rate_ppb=draw(st.sampled_from([0, PERCENT // 10])),
+        maker_fee_rate_ppb=draw(st.sampled_from([None, 0])),
         slippage_ppb=draw(st.sampled_from([0, 500_000])),
         slippage_model=model,
         impact_ppb=0 if model is SlippageModel.FIXED else PERCENT,
@@ -192,26 +176,6 @@ def test_entries_at_limits_fill_or_end_with_their_time_in_both_engines() -> None
     assert first_difference(pipeline.play(configuration, dataset, _nobody).records, compiled.records) is None
     limit_orders = [order for order in compiled.records.orders if order[3] == "LIMIT"]
     assert {order[5] for order in limit_orders} == {"FILLED", "EXPIRED"}
-
-
-def test_fees_that_change_with_date_and_volume_decide_alike_in_both_engines() -> None:
-    """Both volumes of the first table are reached, and the larger one of the second; limits that rest earn rebates."""
-    dataset = load("coinbase-4h", start="2020-01-01", end="2021-01-01")
-    tiers = tuple(
-        FeeTier(taker_ppb=taker - volume, maker_ppb=-volume, since_ns=day * DAY_NS, volume=volume * 10**8)
-        for day, taker in ((0, PERCENT // 5), (18_400, PERCENT // 10))
-        for volume in (0, 5_000, 20_000)
-    )
-    configuration = Configuration(
-        instances=(Instance("limits", str(LIMIT_ENTRIES), {"away": 0.003, "stop": 0.02}),),
-        policy=replace(_policy(), limit_valid_for_ns=2 * 4 * 60 * MINUTE),
-        rules=VenueRules(fee_rate_ppb=PERCENT, slippage_ppb=0, fee_tiers=tiers),
-        initial_cash=10**12,
-    )
-    compiled = engine.play(configuration, dataset, _nobody)
-    assert first_difference(pipeline.play(configuration, dataset, _nobody).records, compiled.records) is None
-    rates = {round(fee * PPB / value) for *_, value, fee in compiled.records.fills}
-    assert rates >= {2_000_000, 1_995_000, 1_980_000, -5_000, -20_000, 980_000}
 
 
 def test_plugins_are_not_passed_over_in_silence() -> None:

@@ -158,6 +158,8 @@ class Action(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
     CLOSE = "CLOSE"
+    MOVE_STOP = "MOVE_STOP"
+    """The stop of the position that is held is to stand at the wish's trigger_ticks from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,8 @@ class Wish:
     stop_ppb, target_ppb, trail_ppb: distances of the protective orders from the price at which it was decided, as
     fractions of that price. limit_ticks: the worst price to enter at; None: a market order.
     trigger_ticks: a stop order enters there, once the price has gone so far in its direction; with limit_ticks a
-    stop-limit order. time_in_force: of an entry with a limit or a trigger; None: as long as risk lets it rest (GTD).
+    stop-limit order. Of MOVE_STOP: where the stop is to stand.
+    time_in_force: of an entry with a limit or a trigger; None: as long as risk lets it rest (GTD).
     is_post_only: refused rather than taking. style: how the order is carried out, also that of an exit.
     """
 

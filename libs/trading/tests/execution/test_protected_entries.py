@@ -416,6 +416,134 @@ class TestAnExitWhileLegsLive:
         assert len(restarted(stage).report(closed(STOP), closed(TARGET)).commands) == 1
 
 
+MOVED = ids.order_id("main", SignalId("cross:BTC-USD:3"))
+ITS_TARGET = ids.leg_order_id(MOVED, "target")
+
+
+def move_approval(order_id: OrderId = MOVED, *, target: int | None = 1_100_000) -> OrderApproved:
+    moved = replace(exit_approval(order_id), purpose=Purpose.STOP_LOSS, type=OrderType.STOP, trigger_ticks=980_000)
+    return replace(moved, bracket=None if target is None else Bracket(target_ticks=target))
+
+
+def moving(*, target: int | None = 1_100_000) -> Execution:
+    """The legs of the entry are gone, and what takes their place is on its way."""
+    stage = protected()
+    stage.handle(bars_complete(6 * HOUR, (), 6))
+    stage.handle(move_approval(target=target))
+    stage.handle(decisions())
+    stage.report(closed(STOP), closed(TARGET))
+    return stage
+
+
+class TestAMovedStop:
+    def test_first_what_protects_now_is_cancelled(self) -> None:
+        stage = protected()
+        outcome = stage.handle(move_approval())
+        assert outcome == Outcome((), (CancelOrder(client_order_id=client(STOP), symbol="BTC-USD"),))
+        assert stage.report(closed(STOP)).commands == (
+            CancelOrder(client_order_id=client(TARGET), symbol="BTC-USD"),
+        ), "one leg closed is not enough"
+
+    def test_then_it_goes_out_with_the_target_as_a_pair_that_ends_one_another(self) -> None:
+        stage = protected()
+        stage.handle(move_approval())
+        outcome = stage.report(closed(STOP), closed(TARGET))
+        assert kinds(outcome.events)[2:] == [(OrderSubmitted, MOVED), (OrderSubmitted, ITS_TARGET)]
+        (pair,) = outcome.commands
+        assert isinstance(pair, SubmitOrderList)
+        assert pair.working is None
+        assert [(leg.type, leg.stop_ticks, leg.limit_ticks, leg.side, leg.lots) for leg in pair.pending] == [
+            (OrderType.STOP, 980_000, None, Side.SELL, LOTS),
+            (OrderType.LIMIT, None, 1_100_000, Side.SELL, LOTS),
+        ]
+
+    def test_without_a_target_it_goes_alone(self) -> None:
+        stage = protected()
+        stage.handle(move_approval(target=None))
+        (alone,) = stage.report(closed(STOP), closed(TARGET)).commands
+        assert isinstance(alone, SubmitOrder)
+        assert alone.stop_ticks == 980_000
+
+    @pytest.mark.parametrize("leg", [STOP, TARGET])
+    def test_a_leg_that_was_faster_makes_it_superfluous(self, leg: OrderId) -> None:
+        stage = protected()
+        stage.handle(move_approval())
+        outcome = stage.report(filled(leg), closed(TARGET if leg == STOP else STOP))
+        assert outcome.commands == ()
+        assert kinds(outcome.events)[2:] == [(OrderRejected, MOVED), (OrderRejected, ITS_TARGET)]
+
+    def test_a_leg_that_was_partly_faster_leaves_it_the_rest(self) -> None:
+        stage = protected()
+        stage.handle(move_approval())
+        stage.report(filled(STOP, 4_000, remaining=6_000))
+        (pair,) = stage.report(closed(STOP, remaining=6_000), closed(TARGET)).commands
+        assert isinstance(pair, SubmitOrderList)
+        assert [leg.lots for leg in pair.pending] == [6_000, 6_000]
+
+    def test_when_the_venue_refuses_it_the_position_is_left_at_the_market(self) -> None:
+        """The market has passed it meanwhile, and nothing else protects the position any more."""
+        outcome = moving().report(refused(MOVED))
+        assert kinds(outcome.events) == [(OrderRejected, ITS_TARGET)]
+        (instead,) = outcome.commands
+        assert isinstance(instead, SubmitOrder)
+        assert (instead.type, instead.client_order_id, instead.lots) == (OrderType.MARKET, client(MOVED, 2), LOTS)
+
+    def test_what_the_venue_refuses_again_is_refused(self) -> None:
+        stage = moving(target=None)
+        stage.report(refused(MOVED))
+        again = replace(refused(MOVED), client_order_id=client(MOVED, 2))
+        assert kinds(stage.report(again).events)[0] == (OrderRejected, MOVED)
+
+    def test_an_exit_takes_its_place(self) -> None:
+        stage = moving()
+        stage.report(accepted(MOVED), accepted(ITS_TARGET))
+        outcome = stage.handle(exit_approval())
+        assert outcome.commands == (CancelOrder(client_order_id=client(MOVED), symbol="BTC-USD"),)
+        (leaving,) = stage.report(closed(MOVED), closed(ITS_TARGET)).commands
+        assert isinstance(leaving, SubmitOrder)
+        assert leaving.client_order_id == client(EXIT)
+
+    def test_one_that_still_waits_gives_way_to_an_exit_and_is_never_sent(self) -> None:
+        stage = protected()
+        stage.handle(move_approval())
+        outcome = stage.handle(exit_approval())
+        assert kinds(outcome.events) == [(OrderRejected, MOVED), (OrderRejected, ITS_TARGET)]
+        (command,) = stage.report(closed(STOP), closed(TARGET)).commands
+        assert isinstance(command, SubmitOrder)
+        assert command.client_order_id == client(EXIT)
+
+    def test_one_that_is_refused_while_an_exit_waits_for_it_leaves_the_exit_to_go(self) -> None:
+        stage = moving()
+        stage.handle(exit_approval())
+        outcome = stage.report(refused(MOVED))
+        (command,) = outcome.commands
+        assert isinstance(command, SubmitOrder)
+        assert command.client_order_id == client(EXIT)
+
+    def test_a_pair_that_never_arrived_is_sent_again_whole(self) -> None:
+        stage = moving()
+        stage.no_answer(MOVED, "timeout")
+        (again,) = stage.never_arrived(MOVED).commands
+        assert isinstance(again, SubmitOrderList)
+        assert again.working is None
+        assert [leg.client_order_id for leg in again.pending] == [client(MOVED, 2), client(ITS_TARGET, 2)]
+
+    def test_what_it_waits_for_survives_a_restart(self) -> None:
+        stage = protected()
+        stage.handle(move_approval())
+        stage = restarted(stage)
+        assert stage.cancels_due == [CancelOrder(client_order_id=client(STOP), symbol="BTC-USD")]
+        (pair,) = restarted(stage).report(closed(STOP), closed(TARGET)).commands
+        assert isinstance(pair, SubmitOrderList)
+
+    def test_one_that_is_too_late_leaves_the_legs_where_they_are(self) -> None:
+        stage = protected()
+        stage.handle(bars_complete(20 * HOUR, (), 20))
+        outcome = stage.handle(move_approval())
+        assert kinds(outcome.events) == [(OrderRejected, MOVED), (OrderRejected, ITS_TARGET)]
+        assert (outcome.commands, stage.cancels_due) == ((), [])
+
+
 class TestAListInDoubt:
     def test_all_of_it_is_unknown(self) -> None:
         stage = submitted()

@@ -1,4 +1,5 @@
-"""Whatever crosses on the way, a position is never reversed, and legs and an exit are never open together.
+"""Whatever crosses on the way, a position is never reversed, and legs and an exit, or a stop that was moved, are never
+open together.
 
 A venue with a will of its own: it fills when it likes, its reports come late and out of order between orders, requests
 and answers get lost, and the stage is restarted at any moment.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -50,6 +51,7 @@ class VenueOrder:
     request: SubmitOrder
     entry: VenueOrder | None
     open_lots: int
+    list_id: int
     is_open: bool = True
     history: list[VenueReport] = field(default_factory=list)
 
@@ -61,33 +63,54 @@ class Venue:
     orders: dict[ClientOrderId, VenueOrder] = field(default_factory=dict)
     position: int = 0
     trades: count[int] = field(default_factory=lambda: count(1))
+    refuses_stops: bool = False
 
     def take(self, command: VenueCommand) -> list[VenueReport]:
         match command:
             case CancelOrder():
                 return self._cancel(command)
             case SubmitOrderList():
-                assert command.working is not None
+                if command.working is None:
+                    return self._take_pair(command.pending)
                 entry = self._accept(command.working, None)
                 for leg in command.pending:
                     self._accept(leg, entry)
                 return [order.history[0] for order in [entry, *self._legs_of(entry)]]
             case SubmitOrder():
-                return [self._accept(command, None).history[0]]
+                self._check_alone(command)
+                return self._refused([command]) or [self._accept(command, None).history[0]]
 
-    def _accept(self, request: SubmitOrder, entry: VenueOrder | None) -> VenueOrder:
-        assert request.client_order_id not in self.orders, "nothing is sent twice under one name"
-        if request.side is Side.SELL and entry is None:
+    def _take_pair(self, pair: tuple[SubmitOrder, ...]) -> list[VenueReport]:
+        self._check_alone(pair[0])
+        if refused := self._refused(pair):
+            return refused
+        list_id = len(self.orders)
+        return [self._accept(request, None, list_id).history[0] for request in pair]
+
+    def _refused(self, requests: Sequence[SubmitOrder]) -> list[VenueReport]:
+        """The market may have passed a stop before it arrives."""
+        if not self.refuses_stops or requests[0].type is not OrderType.STOP:
+            return []
+        return [VenueRejected(**_about(request), code=-2010, reason="would trigger") for request in requests]
+
+    def _check_alone(self, request: SubmitOrder) -> None:
+        """Before what closes a position and is no leg of an entry."""
+        if request.side is Side.SELL:
             assert not self.open_legs(), "an exit goes out while legs are open"
             assert request.lots <= self.position, "an exit larger than the position"
-        order = VenueOrder(request, entry, request.lots if entry is None else 0)
+
+    def _accept(self, request: SubmitOrder, entry: VenueOrder | None, list_id: int | None = None) -> VenueOrder:
+        assert request.client_order_id not in self.orders, "nothing is sent twice under one name"
+        number = len(self.orders) if list_id is None else list_id
+        order = VenueOrder(request, entry, request.lots if entry is None else 0, number)
         self.orders[request.client_order_id] = order
-        number = VenueOrderId(str(len(self.orders)))
-        self._tell(order, VenueAccepted(**_about(request), venue_order_id=number))
+        named = VenueOrderId(str(len(self.orders)))
+        self._tell(order, VenueAccepted(**_about(request), venue_order_id=named))
         return order
 
     def open_legs(self) -> list[VenueOrder]:
-        return [order for order in self.orders.values() if order.entry and order.is_open]
+        """And stops that were moved, with their targets."""
+        return [order for order in self.orders.values() if order.is_open and (order.entry or _protects(order))]
 
     def fill(self, order: VenueOrder, lots: int) -> None:
         lots = min(lots, order.open_lots)
@@ -96,8 +119,8 @@ class Venue:
         assert self.position >= 0, "the position was reversed"
         if order.entry:
             self._end(order.entry)
-            for other in self._legs_of(order.entry):
-                other.open_lots = order.open_lots
+        for other in self._pair_of(order):
+            other.open_lots = order.open_lots
         fill = VenueFilled(
             **_about(order.request),
             trade_id=TradeId(str(next(self.trades))),
@@ -114,8 +137,14 @@ class Venue:
             leg.open_lots += lots
         if not order.open_lots:
             order.is_open = False
-            for leg in self._legs_of(order.entry) if order.entry else []:
+            for leg in self._pair_of(order):
                 self._end(leg)
+
+    def _pair_of(self, order: VenueOrder) -> list[VenueOrder]:
+        """Of a leg those of its entry, of a moved stop or its target both; of other orders only itself."""
+        if order.entry:
+            return self._legs_of(order.entry)
+        return [other for other in self.orders.values() if other.list_id == order.list_id and other.entry is None]
 
     def expire(self, order: VenueOrder) -> None:
         self._end(order)
@@ -131,7 +160,8 @@ class Venue:
             for each in [order.entry, *self._legs_of(order.entry)]:
                 self._end(each)
         else:
-            self.expire(order)
+            for each in self._pair_of(order):
+                self.expire(each)
         return []
 
     def _end(self, order: VenueOrder) -> None:
@@ -145,6 +175,10 @@ class Venue:
 
     def _tell(self, order: VenueOrder, report: VenueReport) -> None:
         order.history.append(report)
+
+
+def _protects(order: VenueOrder) -> bool:
+    return order.request.side is Side.SELL and order.request.type is not OrderType.MARKET
 
 
 def _about(request: SubmitOrder) -> dict[str, Any]:  # Any: fields of several types, by name
@@ -172,6 +206,19 @@ class World:
     def approve_exit(self) -> None:
         exit_ = replace(self._approval(None), side=Side.SELL, reduce_only=True, purpose=Purpose.EXIT)
         self.do(self.stage.handle(exit_))
+
+    def approve_move(self) -> None:
+        """Risk permits none without a position, or while the entry or an exit is still at work."""
+        at_work = [order for order in self.stage.open_orders if not order.protects]
+        if at_work or self.stage.held_lots("BTC-USD") <= 0:
+            return
+        exit_ = replace(self._approval(None), side=Side.SELL, reduce_only=True, purpose=Purpose.STOP_LOSS)
+        targets = Bracket(target_ticks=110) if next(self.numbers) % 3 else None
+        self.do(self.stage.handle(replace(exit_, type=OrderType.STOP, trigger_ticks=95, bracket=targets)))
+
+    def change_mind_on_stops(self) -> None:
+        """From now on the venue refuses stops, and accepts them again."""
+        self.venue.refuses_stops = not self.venue.refuses_stops
 
     def _approval(self, bracket: Bracket | None) -> OrderApproved:
         number = next(self.numbers)
@@ -271,8 +318,7 @@ class World:
 
 
 def _order_id(command: VenueCommand) -> OrderId:
-    first = command.working if isinstance(command, SubmitOrderList) else command
-    assert first is not None
+    first = command.working or command.pending[0] if isinstance(command, SubmitOrderList) else command
     order_id = ids.order_of_client_order_id(first.client_order_id)
     assert order_id is not None
     return order_id
@@ -284,7 +330,7 @@ BRACKETS = st.sampled_from(
 BEGINNINGS = (0, LOTS // 2, LOTS)
 """What the entry has filled before anything crosses."""
 ACTIONS = st.sampled_from(
-    ["exit"] * 2
+    ["exit", "exit", "move", "move", "move", "refuse stops"]
     + ["send"] * 6
     + ["fill"] * 4
     + ["hear"] * 6
@@ -300,7 +346,7 @@ def act(world: World, action: str, data: st.DataObject) -> None:
             if fillable:
                 world.venue.fill(data.draw(st.sampled_from(fillable)), data.draw(st.integers(1, LOTS)))
         case "expire":
-            alone = [order for order in orders if order.is_open and order.entry is None]
+            alone = [order for order in orders if order.is_open and order.entry is None and not _protects(order)]
             if alone:
                 world.venue.expire(data.draw(st.sampled_from(alone)))
         case "hear":
@@ -313,6 +359,8 @@ def act(world: World, action: str, data: st.DataObject) -> None:
 OPENED = BreakerChanged(id="b", ts_ns=1, account="main", is_open=True, reason="drill", actor="test")
 DEEDS: dict[str, Callable[[World], None]] = {
     "exit": World.approve_exit,
+    "move": World.approve_move,
+    "refuse stops": World.change_mind_on_stops,
     "send": lambda world: world.send(is_answered=True),
     "no answer": lambda world: world.send(is_answered=False),
     "lose": World.lose,

@@ -20,8 +20,6 @@ from n1v1.events import (
     VenueReport,
 )
 from n1v1.ids import ClientOrderId
-from n1v1.simulation import costs
-from n1v1.simulation.fees import FeeTier
 from n1v1.simulation.latency import lognormal_latencies, measured_latencies
 from n1v1.simulation.orders import OrderState
 from n1v1.simulation.records import LATENCIES
@@ -179,96 +177,6 @@ def test_s1_the_minimum_fee_is_paid_by_every_execution_and_never_exceeds_it() ->
     venue.submit("main", order("b", Side.SELL, btc="1"))
     sold = only_fill(venue.advance([flat(3, 0.5)]))
     assert sold.fee == sold.value == USD // 2, "a sale is never worth less than nothing"
-
-
-def test_s1_a_maker_may_be_paid_a_rebate_of_what_was_traded_and_it_has_no_minimum() -> None:
-    """A limit of 1 BTC at 99 rests and fills: 2 bps of 99 USD are 0.0198 USD, which the venue pays."""
-    rules = VenueRules(fee_rate_ppb=1_000_000, maker_fee_rate_ppb=-200_000, min_fee=USD, slippage_ppb=0)
-    venue = venue_at(100, rules)
-    venue.submit("main", order("rests", type_=OrderType.LIMIT, limit=99))
-    fill = only_fill(venue.advance([bar(2, 100, 101, 98, 100)]))
-    assert (fill.liquidity, fill.value, fill.fee) == (Liquidity.MAKER, 99 * USD, -1_980_000)
-    assert venue.balances("main")["USD"].free == 1_000 * USD - 99 * USD + 1_980_000
-    assert venue.fees_collected["USD"] == -1_980_000
-
-
-def test_s1_a_rebate_is_rounded_down() -> None:
-    """A third of a billionth of 99 USD is 3.3 quanta: 3 are paid."""
-    rules = VenueRules(fee_rate_ppb=1, maker_fee_rate_ppb=-1, slippage_ppb=0)
-    venue = venue_at(100, rules)
-    venue.submit("main", order("rests", type_=OrderType.LIMIT, btc="0.334", limit=99))
-    fill = only_fill(venue.advance([bar(2, 100, 101, 98, 100)]))
-    assert (fill.value, fill.fee) == (3_306_600_000, -3)
-
-
-def test_s1_a_rebate_buys_more_than_the_cash_alone() -> None:
-    """With half of the price given back 1,000 USD pay for 20 BTC at 100; a gap made what was ordered too dear."""
-    rules = VenueRules(fee_rate_ppb=500_000_000, maker_fee_rate_ppb=-500_000_000, slippage_ppb=0)
-    record = rules.record()
-    assert costs.payable_lots(BTC, record, 1_000 * USD, 10_000, BTC.lots("30"), 1) == BTC.lots("20")
-    assert costs.payable_lots(BTC, record, 1_000 * USD, 10_000, BTC.lots("30"), 0) == 666_666_000
-
-
-def test_s1_rates_change_at_midnight_with_the_date() -> None:
-    """10 bps on the 1st of January 1970, 20 from the 2nd on. The bar that opens at midnight is the first of the new."""
-    second = FeeTier(taker_ppb=2_000_000, maker_ppb=0, since_ns=24 * HOUR)
-    venue = venue_at(100, VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0, fee_tiers=(second,)))
-    paid = []
-    for hour in (2, 24, 25, 26):
-        venue.submit("main", order(f"at-{hour}"))
-        fill = only_fill(venue.advance([flat(hour, 100)]))
-        paid.append(fill.fee)
-    assert paid == [10_000_000, 10_000_000, 20_000_000, 20_000_000]
-
-
-def test_s1_rates_follow_what_was_traded_in_the_thirty_days_before() -> None:
-    """From 200 USD on takers pay 5 bps in place of 10. Two purchases of 100 USD on day 0 count from day 1 to day 30."""
-    large = FeeTier(taker_ppb=500_000, maker_ppb=500_000, volume=200 * USD)
-    venue = venue_at(100, VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0, fee_tiers=(large,)))
-    paid = {}
-    for number, hour in enumerate((2, 3, 4, 25, 24 * 30 + 1, 24 * 31 + 1)):
-        side = Side.BUY if number < 2 else Side.SELL
-        venue.submit("main", order(f"at-{hour}", side, btc="1" if number < 2 else "0.1"))
-        fill = only_fill(venue.advance([flat(hour, 100)]))
-        paid[hour] = fill.fee * PPB // fill.value
-    assert paid == {2: 1_000_000, 3: 1_000_000, 4: 1_000_000, 25: 500_000, 721: 500_000, 745: 1_000_000}
-
-
-def test_s1_every_account_has_rates_of_its_own() -> None:
-    large = FeeTier(taker_ppb=500_000, maker_ppb=500_000, volume=100 * USD)
-    venue = venue_at(100, VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0, fee_tiers=(large,)))
-    venue.open_account("other", 1_000 * USD)
-    venue.submit("main", order("yesterday"))
-    venue.advance([flat(2, 100)])
-    for account in ("main", "other", "main"):
-        venue.submit(account, order(f"{account}-{len(venue.orders)}"))
-    filled = [(account, report) for account, report in venue.advance([flat(25, 100)])]
-    paid = [(account, fill.fee) for account, fill in filled if isinstance(fill, VenueFilled)]
-    assert paid == [("main", 5_000_000), ("main", 5_000_000), ("other", 10_000_000)]
-
-
-def test_s1_paying_in_the_token_of_the_venue_saves_a_part_of_every_fee() -> None:
-    """A quarter less than 10 bps of 100 USD are 0.075 USD; a rebate stays what it is."""
-    rules = VenueRules(
-        fee_rate_ppb=1_000_000, maker_fee_rate_ppb=-200_000, slippage_ppb=0, fee_discount_ppb=250_000_000
-    )
-    venue = venue_at(100, rules)
-    venue.submit("main", order("takes"))
-    fill = only_fill(venue.advance([flat(2, 100)]))
-    assert fill.fee == 7_500_000
-    assert venue.fee_rates_ppb("BTC-USD") == (-200_000, 750_000)
-
-
-def test_s1_a_schedule_that_leaves_a_rate_open_is_refused() -> None:
-    tier = FeeTier(taker_ppb=1_000_000, maker_ppb=0, volume=USD)
-    with pytest.raises(InvalidValue, match="no more than the taker pays"):
-        VenueRules(fee_rate_ppb=1, maker_fee_rate_ppb=-2, slippage_ppb=0)
-    with pytest.raises(InvalidValue, match="two fee tiers of one date begin at a volume of"):
-        VenueRules(fee_rate_ppb=1, slippage_ppb=0, fee_tiers=(tier, tier))
-    with pytest.raises(InvalidValue, match="begin at a volume of 0; these begin at 100000000"):
-        VenueRules(fee_rate_ppb=1, slippage_ppb=0, fee_tiers=(replace(tier, since_ns=24 * HOUR),))
-    with pytest.raises(InvalidValue, match="midnight UTC"):
-        replace(tier, since_ns=HOUR)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from n1v1.events import BarClosed, SubmitOrder, SubmitOrderList, VenueFilled, VenueReport
 from n1v1.ids import ClientOrderId
-from n1v1.simulation.fees import FeeTier
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1.values import PPB, Instrument, OrderType, Side, TimeInForce
@@ -117,7 +116,6 @@ rules = st.builds(
     VenueRules,
     fee_rate_ppb=rates,
     maker_fee_rate_ppb=st.none() | rates,
-    fee_discount_ppb=st.sampled_from([0, PPB // 4]),
     min_fee=st.sampled_from([0, 10_000_000]),
     slippage_ppb=rates,
     slippage_model=st.just(SlippageModel.FIXED),
@@ -134,15 +132,6 @@ rules |= st.builds(
     slippage_model=st.sampled_from([SlippageModel.LINEAR, SlippageModel.SQUARE_ROOT]),
     impact_ppb=rates,
     participation_ppb=st.none() | st.integers(1, PPB),
-)
-rules |= rates.flatmap(
-    lambda taker_ppb: st.builds(
-        VenueRules,
-        fee_rate_ppb=st.just(taker_ppb),
-        maker_fee_rate_ppb=st.integers(-taker_ppb, 0),
-        fee_tiers=st.sampled_from([(), (FeeTier(taker_ppb=taker_ppb, maker_ppb=-taker_ppb, volume=100_000_000),)]),
-        slippage_ppb=rates,
-    )
 )
 
 

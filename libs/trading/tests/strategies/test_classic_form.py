@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n1v1.errors import InvalidValue, StrategyError
-from n1v1.events import Action, BarClosed
+from n1v1.events import Action, BarClosed, Wish
 from n1v1.strategies import my_breakout
 from n1v1.strategies.classic import BaseStrategy, ClassicRunner, Window, classic_strategy
 from n1v1.strategies.my_breakout import MyBreakoutStrategy
@@ -226,6 +226,10 @@ class TestAnswers:
         assert (verdict.action, verdict.strength, verdict.reason) == (Action.CLOSE, 0.5, "because")
         assert verdict.wish.fraction_ppb == 333_333_333
 
+    def test_a_stop_is_moved_to_its_price(self) -> None:
+        verdict = answering([entry(action="move_stop", stop_loss=9.5)]).on_bar(bar(1, 10))
+        assert (verdict.action, verdict.wish) == (Action.MOVE_STOP, Wish(trigger_ticks=950))
+
     def test_without_a_position_size_risk_decides(self) -> None:
         assert answering([entry()]).on_bar(bar(1, 10)).wish.fraction_ppb is None
 
@@ -247,7 +251,8 @@ class TestAnswers:
             ([{"action": "BUY"}], "expected a dict with symbol, action, strength and reason; got {'action': 'BUY'}"),
             ([entry(symbol="ETH-USD")], "a signal for 'ETH-USD', but the market data is that of 'BTC-USD'"),
             ([entry(action="BYE")], "unknown action 'BYE' (did you mean 'BUY'?)"),
-            ([entry(action="")], "unknown action '' (valid: BUY, CLOSE, SELL)"),
+            ([entry(action="")], "unknown action '' (valid: BUY, CLOSE, MOVE_STOP, SELL)"),
+            ([entry(action="MOVE_STOP")], "to move a stop needs its price"),
             ([entry(strength=1.1)], "strength must lie between 0 and 1, got 1.1"),
             ([entry(strength=-0.1)], "strength must lie between 0 and 1, got -0.1"),
             ([entry(strength=float("nan"))], "strength must lie between 0 and 1, got nan"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from n1v1.errors import InvalidValue, StrategyError
 from n1v1.events import NO_WISH, Action, BarClosed, Wish
 from n1v1.strategies.base import NOTHING, Bound
-from n1v1.strategies.plain import Bar, PythonStrategy, Signal, buy, close, sell
+from n1v1.strategies.plain import Bar, PythonStrategy, Signal, buy, close, move_stop, sell
 from n1v1.strategies.registry import find, runner_of
 from n1v1.strategies.streaming import Ema, Highest
 from n1v1.values import Instrument
@@ -254,6 +254,8 @@ class TestWishes:
             (buy("b", limit=199.999), Wish(limit_ticks=19_999)),
             (sell("s", limit=Decimal("199.991")), Wish(limit_ticks=20_000)),
             (close("c"), NO_WISH),
+            (move_stop(190.019, "m"), Wish(trigger_ticks=19_001)),
+            (move_stop(Decimal("190.5"), "m"), Wish(trigger_ticks=19_050)),
         ],
     )
     def test_a_wish_is_typed(self, signal: Signal, wish: Wish) -> None:
@@ -271,8 +273,10 @@ class TestWishes:
             (lambda: buy("b", stop_price=210.0), "stop_price 210.0 is on the wrong side of the close 200.0"),
             (lambda: sell("s", target_price=210.0), "target_price 210.0 is on the wrong side of the close 200.0"),
             (lambda: buy("b", quantity="many"), "quantity: expected a number, got 'many'"),
+            (lambda: move_stop(0, "m"), "the price of the stop: expected more than 0, got 0"),
+            (lambda: move_stop("low", "m"), "the price of the stop: expected a number, got 'low'"),
             (lambda: buy("b", value=0), "value: expected more than 0, got 0"),
-            (lambda: "BUY", "on_bar answered 'BUY', expected buy(...), sell(...), close(...) or None"),
+            (lambda: "BUY", "on_bar answered 'BUY', expected buy(...), sell(...), close(...), move_stop(...) or None"),
         ],
     )
     def test_what_cannot_be_meant_is_refused(self, answer: Callable[[], Any], complaint: str) -> None:

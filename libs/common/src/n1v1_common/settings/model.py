@@ -137,15 +137,8 @@ class Exchange(Section):
     fee_rate_bps: Decimal = Field(default=Decimal(10), ge=0, lt=10000)
     """Taker fee in hundredths of a percent (also `trading.trade_fee`, a fraction): the simulator charges it,
     sizing reckons with it."""
-    maker_fee_rate_bps: Decimal | None = Field(default=None, gt=-10000, lt=10000)
-    """Fee of resting orders at the simulator, in hundredths of a percent; below 0, over bars, a rebate. Empty: as
-    fee_rate_bps."""
-    fee_schedule: Path | None = None
-    """Other fees from a date or from a volume on, over bars: a CSV file with the columns since (a date; empty: always),
-    volume (quote currency traded in the 30 days before; empty: 0), taker_bps and maker_bps (empty: as takers)."""
-    fee_discount: Annotated[Decimal, Field(ge=0, le=1)] = Decimal(0)
-    """Part of every fee that paying in the venue's own token saves (0.25), at the simulator. The token is taken to be
-    bought when it is needed, so the fee stays one in quote currency."""
+    maker_fee_rate_bps: Decimal | None = Field(default=None, ge=0, lt=10000)
+    """Fee of resting orders at the simulator, in hundredths of a percent; empty: as fee_rate_bps."""
     min_fee: Decimal = Field(default=Decimal(0), ge=0)
     """Least fee of one execution at the simulator, in quote currency; never more than what was traded. Where the
     base pays, what that buys of it."""

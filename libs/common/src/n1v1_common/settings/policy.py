@@ -23,10 +23,10 @@ from n1v1.risk.policy import (
 )
 from n1v1.timeframes import timeframe_ns
 from n1v1.values import to_ppb
-from n1v1_common.settings.fee_schedule import fee_rows
 from n1v1_common.settings.model import Settings
-from n1v1_common.settings.rates import rate_ppb
 from n1v1_common.settings.risk import ProtectionSection, TradesSection
+
+BPS = 10_000
 
 
 def policy_of(settings: Settings) -> RiskPolicy:
@@ -48,7 +48,7 @@ def policy_of(settings: Settings) -> RiskPolicy:
         max_orders=limits.max_orders,
         max_same_orders=limits.max_same_orders,
         order_window_ns=limits.order_window_seconds * 1_000_000_000,
-        cost_ppb=_highest_fee_ppb(settings) + rate_ppb(settings.exchange.slippage_bps),
+        cost_ppb=to_ppb((settings.exchange.fee_rate_bps + settings.exchange.slippage_bps) / BPS),
         valid_for_ns=bar_ns,
         limit_valid_for_ns=limits.limit_order_bars * bar_ns,
         sizing=_sizing(settings),
@@ -61,13 +61,6 @@ def policy_of(settings: Settings) -> RiskPolicy:
         anomalies=_anomalies(settings),
         adaptive=_adaptive(settings),
     )
-
-
-def _highest_fee_ppb(settings: Settings) -> int:
-    """What the venue may take of an execution, whatever the day and the volume."""
-    exchange = settings.exchange
-    rows = [] if exchange.fee_schedule is None else fee_rows(exchange.fee_schedule)
-    return max(rate_ppb(exchange.fee_rate_bps), *(max(row.taker_ppb, row.maker_ppb) for row in rows), 0)
 
 
 def _sizing(settings: Settings) -> Sizing:

@@ -9,10 +9,9 @@ from n1v1.errors import InvalidValue
 from n1v1.simulation.latency import lognormal_latencies, measured_latencies
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule, VenueRules
 from n1v1.values import Instrument, to_ppb
-from n1v1_common.settings.fee_schedule import fee_tiers
 from n1v1_common.settings.model import Settings
-from n1v1_common.settings.rates import rate_ppb
 
+BPS = 10_000
 NANOSECONDS_PER_MS = 1_000_000
 
 
@@ -25,8 +24,6 @@ def venue_rules(settings: Settings, instrument: Instrument) -> VenueRules:
     return VenueRules(
         fee_rate_ppb=rate_ppb(exchange.fee_rate_bps),
         maker_fee_rate_ppb=None if exchange.maker_fee_rate_bps is None else rate_ppb(exchange.maker_fee_rate_bps),
-        fee_tiers=() if exchange.fee_schedule is None else fee_tiers(exchange.fee_schedule, instrument),
-        fee_discount_ppb=to_ppb(exchange.fee_discount),
         min_fee=instrument.quanta(exchange.min_fee),
         slippage_model=SlippageModel(exchange.slippage_model),
         slippage_ppb=rate_ppb(exchange.slippage_bps),
@@ -65,3 +62,8 @@ def _read_latencies(path: Path) -> list[int]:
         except (InvalidOperation, ValueError, OverflowError) as error:
             raise InvalidValue(f"{path}, line {number}: expected milliseconds, got {text!r}") from error
     return measured
+
+
+def rate_ppb(bps: Decimal) -> int:
+    """Raises InvalidValue when the rate is finer than a billionth."""
+    return to_ppb(bps / BPS)

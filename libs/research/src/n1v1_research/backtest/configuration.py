@@ -14,7 +14,6 @@ from typing import Any
 from n1v1.errors import InvalidValue
 from n1v1.risk.policy import RiskPolicy
 from n1v1.signals.stage import Instance
-from n1v1.simulation.fees import FeeTier
 from n1v1.simulation.venue import VenueRules
 from n1v1.strategies import registry
 from n1v1.strategies.base import Strategy
@@ -66,13 +65,11 @@ class Configuration:
         Raises InvalidValue when a cost would reach the whole of what is traded.
         """
         rules, policy = self.rules, self.policy
-        taker_ppb = _times(rules.fee_rate_ppb, factor)
         maker = rules.maker_fee_rate_ppb
         dearer = replace(
             rules,
-            fee_rate_ppb=taker_ppb,
-            maker_fee_rate_ppb=None if maker is None else _maker_times(maker, factor, taker_ppb),
-            fee_tiers=tuple(_tier_times(tier, factor) for tier in rules.fee_tiers),
+            fee_rate_ppb=_times(rules.fee_rate_ppb, factor),
+            maker_fee_rate_ppb=None if maker is None else _times(maker, factor),
             min_fee=_times(rules.min_fee, factor),
             slippage_ppb=_times(rules.slippage_ppb, factor),
             impact_ppb=_times(rules.impact_ppb, factor),
@@ -115,13 +112,3 @@ def _plain(value: Any) -> Any:
 def _times(cost: int, factor: Decimal) -> int:
     """Rounded up: a cost is never rounded in our favour."""
     return math.ceil(cost * factor)
-
-
-def _maker_times(maker_ppb: int, factor: Decimal, taker_ppb: int) -> int:
-    """A rebate is no cost: it stays, as far as a venue that takes `taker_ppb` can give it."""
-    return _times(maker_ppb, factor) if maker_ppb > 0 else max(maker_ppb, -taker_ppb)
-
-
-def _tier_times(tier: FeeTier, factor: Decimal) -> FeeTier:
-    taker_ppb = _times(tier.taker_ppb, factor)
-    return replace(tier, taker_ppb=taker_ppb, maker_ppb=_maker_times(tier.maker_ppb, factor, taker_ppb))

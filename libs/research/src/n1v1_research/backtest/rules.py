@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from n1v1.simulation.fees import FeeTier, in_order
 from n1v1.simulation.rules import IntrabarPath, SlippageModel, TouchRule, VenueRules
 from n1v1.values import PPB, Instrument
 
@@ -55,22 +52,9 @@ def _participation(rules: VenueRules) -> str:
 
 
 def _fee(rules: VenueRules, instrument: Instrument) -> str:
+    maker = "" if rules.maker_fee_rate_ppb is None else f", {_bps(rules.maker_fee_rate_ppb)} for makers"
     least = f", at least {instrument.cash(rules.min_fee).normalize():f} {instrument.quote}" if rules.min_fee else ""
-    less = f", {rules.fee_discount_ppb / PPB:.0%} of it saved by the venue's token" if rules.fee_discount_ppb else ""
-    said = f"{_rates(rules.fee_rate_ppb, rules.maker_fee_rate_ppb)}{least}{less}, paid in {instrument.quote}"
-    return "; ".join((said, *(_tier(tier, instrument) for tier in in_order(rules.fee_tiers))))
-
-
-def _rates(taker_ppb: int, maker_ppb: int | None) -> str:
-    maker = "" if maker_ppb is None or maker_ppb == taker_ppb else f", {_bps(maker_ppb)} for makers"
-    return f"{_bps(taker_ppb)} of the traded value{maker}"
-
-
-def _tier(tier: FeeTier, instrument: Instrument) -> str:
-    since = f"from {datetime.fromtimestamp(tier.since_ns // 1_000_000_000, UTC):%Y-%m-%d}" if tier.since_ns else ""
-    volume = f"from {instrument.cash(tier.volume).normalize():,f} {instrument.quote} in 30 days" if tier.volume else ""
-    when = " and ".join(filter(None, (since, volume))) or "always"
-    return f"{when} {_rates(tier.taker_ppb, tier.maker_ppb)}"
+    return f"{_bps(rules.fee_rate_ppb)} of the traded value{maker}{least}, paid in {instrument.quote}"
 
 
 def _slippage(rules: VenueRules) -> str:

@@ -16,7 +16,6 @@ from n1v1.risk.limits import decide, decide_closing, reduces, validity_ns
 from n1v1.risk.market import observe_bar
 from n1v1.simulation.accepting import accept
 from n1v1.simulation.book import is_alive
-from n1v1.simulation.fees import note_traded, settle_rates
 from n1v1.simulation.matching import cancel, match_bar, open_budget, quiet_range
 from n1v1.simulation.records import (
     ACCEPTED,
@@ -48,8 +47,8 @@ NONE = -1
 class Run(NamedTuple):
     """Everything the pass works on. By symbol: grid, symbols, wallets, orders, counts, quiet, units, at.
 
-    memory: account, symbols, wallets and turnover as words. beginning: what these are before the first bar. cash: what
-    the account has then, in quanta.
+    memory: account, symbols and wallets as words. beginning: what these are before the first bar. cash: what the
+    account has then, in quanta.
     units: what one tick of price is worth of the position, in quanta; lots are whole steps, so it is exact.
     at: the next row of each symbol.
     approved, approved_symbol, approved_signal: decisions of the bar time that wait to be sent.
@@ -66,7 +65,6 @@ class Run(NamedTuple):
     symbols: Any
     wishes: Any
     wallets: Any
-    turnover: Any
     orders: Any
     counts: Any
     quiet: Any
@@ -320,7 +318,6 @@ def _is_quiet(quiet: Record, bar: Record) -> bool:
 @inlined
 def _match(run: Run, s: int, bar: Record) -> None:
     open_budget(bar, run.rules, run.budget)
-    settle_rates(run.rules, run.turnover, bar.open_ns)
     run.wallets[s].cash = run.totals.free_cash
     happened = match_bar(
         run.grid[s],
@@ -360,7 +357,6 @@ def _book(run: Run, s: int, order: Record, sent: Record, happening: Record) -> N
     fill = run.fills[run.totals.fills]
     run.totals.fills += 1
     run.totals.fees += happening.fee
-    note_traded(run.turnover, happening.value)
     fill.step = run.totals.step
     fill.order = order.number - 1
     fill.ts_ns = happening.ts_ns
@@ -496,7 +492,6 @@ def _cancel_entries(run: Run, now_ns: int) -> None:
 @inlined
 def _cancel(run: Run, s: int, i: int, now_ns: int) -> None:
     run.wallets[s].cash = run.totals.free_cash
-    settle_rates(run.rules, run.turnover, now_ns)
     happened = cancel(
         run.grid[s],
         run.orders[s],
@@ -528,7 +523,6 @@ def _send(run: Run, waiting: int, signals: Any, decisions: Any, now_ns: int) -> 
     count = _write_orders(run, s, decision, signal, first, now_ns)
     run.wallets[s].cash = run.totals.free_cash
     last_ticks = run.symbols[s].mark_ticks
-    settle_rates(run.rules, run.turnover, now_ns)
     answer = accept(run.grid[s], run.orders[s], first, count, last_ticks, now_ns, run.rules, run.wallets[s])
     if answer == ACCEPTED:
         run.totals.free_cash = run.wallets[s].cash

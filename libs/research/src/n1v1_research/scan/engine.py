@@ -27,7 +27,10 @@ from n1v1_research.scan.records import Told, order_ids, records_of
 from n1v1_research.scan.signals import signal_records, signals_of
 from n1v1_research.scan.simulate import AccountHistory, simulate, stored
 
-ACTIONS = {Action.BUY: BUY, Action.SELL: SELL, Action.CLOSE: CLOSE}
+NOT_PLAYED = 0
+"""The action of a signal whose wish sends the whole run to the pipeline."""
+
+ACTIONS = {Action.BUY: BUY, Action.SELL: SELL, Action.CLOSE: CLOSE, Action.MOVE_STOP: NOT_PLAYED}
 
 Records = NDArray[np.void]
 
@@ -35,8 +38,8 @@ Records = NDArray[np.void]
 def play(configuration: Configuration, dataset: Dataset, progress: Progress) -> Played:
     """Raises StrategyError when a strategy raises, InvalidValue for plug-ins, which it cannot run.
 
-    Orders that are not sent at once and whole, or have a trigger or a time in force of their own, are left to the
-    pipeline.
+    Orders that are not sent at once and whole, or have a trigger or a time in force of their own, and stops that are
+    moved, are left to the pipeline.
     """
     _refuse_plugins(configuration)
     if why := unplayable_styles(configuration.styles):
@@ -78,7 +81,7 @@ def unplayable_wishes(wishes: Iterable[Wish]) -> str:
     """The same for what strategies wish."""
     if all(wish.is_plain for wish in wishes):
         return ""
-    return "a strategy wishes a trigger, a time in force, post-only or an execution in parts"
+    return "a strategy moves a stop, or wishes a trigger, a time in force, post-only or an execution in parts"
 
 
 def _refuse_plugins(configuration: Configuration) -> None:

@@ -13,7 +13,6 @@ from n1v1.risk.account import ACCOUNT, SYMBOL, open_account
 from n1v1.risk.limits import DECISION, WISH
 from n1v1.risk.policy import POLICY, RiskPolicy
 from n1v1.risk.records import symbol_record
-from n1v1.simulation.fees import TURNOVER, new_turnover
 from n1v1.simulation.records import BUDGET, HAPPENING, HAPPENINGS_PER_ORDER, ORDER, RANGE, RULES, WALLET
 from n1v1.simulation.venue import VenueRules
 from n1v1_research.scan.account import Columns, Run, account_pass
@@ -55,9 +54,7 @@ class Simulation:
         self._grid = market.grid
         self._policy = stored(policy.record(), POLICY)
         self._rules = stored(rules.record(), RULES)
-        self._beginning = _joined(
-            _account(cash), _symbols(market, policy), _wallets(market), stored(new_turnover(), TURNOVER)
-        )
+        self._beginning = _joined(_account(cash), _symbols(market, policy), _wallets(market))
         self._pass = account_pass()
 
     def run(self, signals: Records, wishes: Records) -> AccountHistory:
@@ -104,11 +101,11 @@ class Simulation:
         """What a pass works on. room: for orders and for fills of one account."""
         count = len(self._market.instruments)
         memory = self._beginning.copy()
-        account, symbols, wallets, turnover = _parts(memory, count)
+        account, symbols, wallets = _parts(memory, count)
         return Run(
             grid=self._grid,
             policy=self._policy[0],
-            rules=self._rules.copy()[0],  # its rates change with the account's turnover
+            rules=self._rules[0],
             memory=memory,
             beginning=self._beginning,
             cash=self._cash,
@@ -116,7 +113,6 @@ class Simulation:
             symbols=symbols,
             wishes=np.zeros(1, WISH),
             wallets=wallets,
-            turnover=turnover[0],
             orders=np.zeros((count, ORDERS_PER_SYMBOL), ORDER),
             counts=np.zeros(count, np.int64),
             quiet=np.zeros(count, RANGE),
@@ -150,17 +146,11 @@ def _joined(*parts: Records) -> NDArray[np.int64]:
     return np.concatenate([part.view(np.int64) for part in parts])
 
 
-def _parts(memory: NDArray[np.int64], symbols: int) -> tuple[Records, Records, Records, Records]:
-    """Account, symbols, wallets and turnover again, as views."""
+def _parts(memory: NDArray[np.int64], symbols: int) -> tuple[Records, Records, Records]:
+    """Account, symbols and wallets again, as views."""
     first = ACCOUNT.itemsize // memory.itemsize
     second = first + symbols * SYMBOL.itemsize // memory.itemsize
-    third = second + symbols * WALLET.itemsize // memory.itemsize
-    return (
-        memory[:first].view(ACCOUNT),
-        memory[first:second].view(SYMBOL),
-        memory[second:third].view(WALLET),
-        memory[third:].view(TURNOVER),
-    )
+    return memory[:first].view(ACCOUNT), memory[first:second].view(SYMBOL), memory[second:].view(WALLET)
 
 
 def _account(cash: int) -> Records:

@@ -28,8 +28,12 @@ class Leg:
 
 
 def legs_of(approved: OrderApproved) -> tuple[Leg, ...]:
-    """What the bracket of an approved entry asks for: the stop first, then the target; none without a bracket."""
-    return legs_for(approved.order_id, approved.side, approved.lots, approved.bracket)
+    """What the bracket of an approved order asks for: the stop first, then the target; none without a bracket.
+
+    That of a stop that was moved is its target, which goes with it.
+    """
+    side = approved.side if approved.purpose is Purpose.ENTRY else _opposite(approved.side)
+    return legs_for(approved.order_id, side, approved.lots, approved.bracket)
 
 
 def legs_for(entry: OrderId, side: Side, lots: int, bracket: Bracket | None) -> tuple[Leg, ...]:

@@ -16,7 +16,7 @@ from n1v1.values import OrderType, Purpose, Side, TimeInForce
 
 
 class OrderState(StrEnum):
-    WAITING = "WAITING"  # not sent before the orders that protect its position are closed
+    WAITING = "WAITING"  # not sent before the orders that protect its position are closed; a moved stop too
     WORKING = "WORKING"  # carried out by child orders, and never sent itself; a leg of it: by those of its children
     SUBMITTED = "SUBMITTED"  # the intent is journalled; the venue may or may not have it yet
     UNKNOWN = "UNKNOWN"  # it was sent and nobody answered: ask, never send again
@@ -48,6 +48,7 @@ class Happening(StrEnum):
 
     SEND = "send"  # for the first time, after it has waited
     WORK = "work"  # the same for one that is carried out by children
+    WAIT = "wait"  # refused, and about to be sent as another kind of order
     ACCEPT = "accept"
     REJECT = "reject"
     LOSE = "lose"  # no answer to a request
@@ -66,6 +67,9 @@ TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
     # a leg was faster than the cancel: the position is closed, and the exit would open the opposite one
     (_S.WAITING, _H.REJECT): _S.REJECTED,
     (_S.WAITING, _H.WORK): _S.WORKING,
+    # the venue refuses a stop that was moved: the market has passed it, so it leaves at the market
+    (_S.SUBMITTED, _H.WAIT): _S.WAITING,
+    (_S.UNKNOWN, _H.WAIT): _S.WAITING,
     # what happens to a parent is what happens to its children, and its end is ours to say
     (_S.WORKING, _H.FILL_SOME): _S.WORKING,
     (_S.WORKING, _H.FILL_ALL): _S.FILLED,
@@ -120,6 +124,8 @@ class Order:
     parent_id: of a child and of its legs, the order that they carry out; told_as: the one whose events tell of it.
     base_fee_lots: what commissions took of what it has bought; last_ticks: the price of its last execution, 0 for none.
     whole_steps: an exit that has stopped an entry may grow to all of the position, in steps of so many lots.
+    is_moved: a stop that takes the place of another while its position is open, or the target that goes with it; the
+    stop is the entry_id of this target.
     """
 
     order_id: OrderId
@@ -154,6 +160,7 @@ class Order:
     whole_steps: int = 0
     base_fee_lots: int = 0
     last_ticks: int = 0
+    is_moved: bool = False
 
     @classmethod
     def from_approval(cls, approved: OrderApproved) -> Order:
@@ -177,6 +184,7 @@ class Order:
             stop_ticks=approved.trigger_ticks,
             is_post_only=approved.is_post_only,
             state=_first_state(approved),
+            is_moved=approved.purpose is Purpose.STOP_LOSS,
         )
 
     def leg(self, leg: Leg) -> Order:
@@ -247,6 +255,15 @@ class Order:
     def list_id(self) -> OrderId:
         """The entry, for itself and for its legs: the venue has been given all of them at once."""
         return self.entry_id or self.order_id
+
+    @property
+    def protects(self) -> bool:
+        """Whether it stays at the venue to close a position when a price is reached."""
+        return self.entry_id is not None or self.is_moved
+
+    @property
+    def is_leg_of_entry(self) -> bool:
+        return self.entry_id is not None and not self.is_moved
 
     @property
     def public_id(self) -> OrderId:

@@ -10,8 +10,10 @@ from n1v1.values import TimeInForce
 
 
 def command_of(orders: Sequence[Order]) -> SubmitOrder | SubmitOrderList:
-    """orders: one, or an entry and its legs."""
+    """orders: one, or an entry and its legs, or a stop that was moved and its target: an OCO."""
     first, *legs = (request_of(order) for order in orders)
+    if legs and orders[0].is_moved:
+        return SubmitOrderList(working=None, pending=(first, *legs))
     return SubmitOrderList(working=first, pending=tuple(legs)) if legs else first
 
 

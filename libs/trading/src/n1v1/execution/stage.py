@@ -176,8 +176,10 @@ class Execution:
         if approved.order_id in self._orders:
             return Outcome()
         order = Order.from_approval(approved)
-        self._know(order)
-        return Outcome(self._reject([order], reason, approved.ts_ns))
+        orders = [order, *(order.leg(leg) for leg in legs_of(approved))]
+        for each in orders:
+            self._know(each)
+        return Outcome(self._reject(orders, reason, approved.ts_ns))
 
     def _know(self, order: Order) -> None:
         self._orders[order.order_id] = self._open[order.order_id] = order
@@ -185,40 +187,47 @@ class Execution:
             self._ending[order.order_id] = order.valid_until_ns
 
     def _make_way(self, exit_: Order) -> Outcome:
-        """Take back what an exit must not be at the venue with; send the exit if that is nothing."""
+        """Take back what an exit, or a moved stop, must not be at the venue with; send it if that is nothing."""
         obstacles = self._in_the_way(exit_)
         for order in obstacles:
             order.is_unwanted = True
             if order.state is OrderState.WORKING and order.purpose is Purpose.ENTRY:
                 exit_.whole_steps = self._parents[order.order_id].plan.step_lots
-        ended = self._end_parents() if obstacles else []
+        unsent = [order for order in obstacles if order.state is OrderState.WAITING]
+        ended = [*self._reject(unsent, "another order takes its place", self._since(exit_)), *self._end_parents()]
         if self._in_the_way(exit_):
             return Outcome(tuple(ended), tuple(self.cancels_due))
         sent = self._send_exit(exit_)
         return Outcome((*ended, *sent.events), sent.commands)
 
     def _send(self, orders: Sequence[Order]) -> Outcome:
-        return Outcome(tuple(self._submitted(order) for order in orders), (command_of(orders),))
+        first_time = (order for order in orders if order.attempt == 1)
+        return Outcome(tuple(self._submitted(order) for order in first_time), (command_of(orders),))
 
     def _in_the_way(self, exit_: Order) -> list[Order]:
         """What must be closed before an exit goes out: the legs of its symbol and their entries, and whatever is
         carried out in parts."""
         of_symbol = [order for order in self._open.values() if order.symbol == exit_.symbol]
-        lists = {order.list_id for order in of_symbol if order.entry_id or order.parent_id}
+        lists = {order.list_id for order in of_symbol if order.protects or order.parent_id}
         if self._parents:
             lists |= {order.list_id for order in of_symbol if order.state is OrderState.WORKING}
-        return [order for order in of_symbol if order.list_id in lists and order is not exit_]
+        lists.discard(exit_.list_id)
+        return [order for order in of_symbol if order.list_id in lists]
 
     def _send_exit(self, exit_: Order) -> Outcome:
-        """Send an exit for what is left of its position, or give it up."""
-        exit_.lots = self._exit_lots(exit_)
-        if exit_.lots <= 0:
-            return Outcome(self._reject([exit_], self._why_nothing_is_left(exit_), exit_.decided_ns))
+        """Send an exit, or a stop with its target, for what is left of the position; or give it up."""
+        lots = self._exit_lots(exit_)
+        orders = [order for order in self.listed_with(exit_) if order.state is OrderState.WAITING]
+        for order in orders:
+            order.lots = lots
+        if lots <= 0:
+            return Outcome(self._reject(orders, self._why_nothing_is_left(exit_), exit_.decided_ns))
         if exit_.order_id in self._parents:
             exit_.happens(Happening.WORK)
             return self._begin([exit_])
-        exit_.happens(Happening.SEND)
-        return self._send([exit_])
+        for order in orders:
+            order.happens(Happening.SEND)
+        return self._send(orders)
 
     def _exit_lots(self, exit_: Order) -> int:
         closable = self._closable_lots(exit_)
@@ -228,7 +237,8 @@ class Execution:
 
     def _send_waiting_exits(self) -> Iterator[Outcome]:
         for order in self.open_orders:
-            if order.state is OrderState.WAITING and not self._in_the_way(order):
+            is_first = order.list_id == order.order_id
+            if order.state is OrderState.WAITING and is_first and not self._in_the_way(order):
                 order.valid_until_ns = INT64_MAX  # its protection is gone: late is better than never
                 yield self._send_exit(order)
 
@@ -244,7 +254,7 @@ class Execution:
 
     def _why_nothing_is_left(self, exit_: Order) -> str:
         for order in reversed(self._orders.values()):
-            if order.entry_id and order.symbol == exit_.symbol and order.filled_lots:
+            if order.protects and order.symbol == exit_.symbol and order.filled_lots:
                 return f"the position was closed by its {order.purpose.lower().replace('_', ' ')}"
         return "nothing is left of the position, or another exit closes it"
 
@@ -491,7 +501,19 @@ class Execution:
         refused = [other for other in self.listed_with(order) if other.state.is_in_doubt]
         if not order.state.is_in_doubt:
             return ()
+        if order.is_moved and refused[0].type is OrderType.STOP and not order.is_unwanted:
+            refused = self._leave_at_market(*refused)
         return self._reject(refused, f"{report.reason} ({report.code})", report.ts_ns)
+
+    def _leave_at_market(self, stop: Order, *target: Order) -> list[Order]:
+        """A stop that was moved is refused: the market has passed it, and nothing else protects the position by now.
+
+        Answers what is refused for good.
+        """
+        stop.type, stop.stop_ticks = OrderType.MARKET, None
+        stop.attempt += 1
+        stop.happens(Happening.WAIT)
+        return [*target]
 
     def _on_filled(self, order: Order, report: VenueFilled) -> list[Event]:
         if report.trade_id in order.trade_ids:

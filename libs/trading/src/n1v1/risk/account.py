@@ -21,6 +21,7 @@ PURPOSES = (*Purpose,)
 """Kernels know a purpose by its place here."""
 ENTRY = PURPOSES.index(Purpose.ENTRY)
 EXIT = PURPOSES.index(Purpose.EXIT)
+STOP_LOSS = PURPOSES.index(Purpose.STOP_LOSS)
 TIME_EXIT = PURPOSES.index(Purpose.TIME_EXIT)
 FLATTEN = PURPOSES.index(Purpose.FLATTEN)
 REGIME_EXIT = PURPOSES.index(Purpose.REGIME_EXIT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from n1v1 import ids
 from n1v1.events import Bracket, OrderApproved, Wish
 from n1v1.kernels import Record
-from n1v1.risk.account import PURPOSES
+from n1v1.risk.account import PURPOSES, STOP_LOSS
 from n1v1.risk.causes import Cause
 from n1v1.risk.reasons import Check
 from n1v1.styles import Plan
@@ -59,8 +59,10 @@ def _order_type(decision: Record) -> OrderType:
 
 
 def _time_in_force(decision: Record, wish: Wish) -> TimeInForce:
-    """What waits for a price does so until its validity ends, unless the strategy has said otherwise."""
-    if decision.limit_ticks <= 0 and decision.trigger_ticks <= 0:
+    """What waits for a price does so until its validity ends, unless the strategy has said otherwise; a stop that
+    protects, until it is taken back."""
+    is_at_once = decision.limit_ticks <= 0 and decision.trigger_ticks <= 0
+    if is_at_once or decision.purpose == STOP_LOSS:
         return TimeInForce.GTC
     return wish.time_in_force or TimeInForce.GTD
 

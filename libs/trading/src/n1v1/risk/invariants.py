@@ -141,9 +141,8 @@ class Invariants:
     def _is_intended(self, fill: OrderFilled) -> bool:
         if self._book.reserved_lots(fill.order_id) is not None:
             return True
-        entries = self._entries.get(fill.symbol, ())
-        known = {*entries, *self._exits.get(fill.symbol, ())}
-        known |= {ids.leg_order_id(entry, leg) for entry in entries for leg in ids.LEGS}
+        known = {*self._entries.get(fill.symbol, ()), *self._exits.get(fill.symbol, ())}
+        known |= {ids.leg_order_id(order, leg) for order in known for leg in ids.LEGS}  # a moved stop has a target
         is_watched = fill.symbol in self._entries or fill.symbol not in self._instruments
         return fill.order_id in known or not is_watched
 

@@ -64,7 +64,9 @@ MEANINGS: Mapping[RefusalReason, Meaning] = {
         "A SELL without a position, on an instrument that cannot be shorted.",
         "Nothing: spot instruments are long only.",
     ),
-    RefusalReason.NOTHING_TO_CLOSE: Meaning("A CLOSE without a position.", "Nothing: there was nothing to do."),
+    RefusalReason.NOTHING_TO_CLOSE: Meaning(
+        "A CLOSE or MOVE_STOP without a position.", "Nothing: there was nothing to do."
+    ),
     RefusalReason.ALREADY_IN_POSITION: Meaning(
         "An entry on a symbol that is held already.", "Nothing: positions are not added to."
     ),
@@ -135,8 +137,8 @@ MEANINGS: Mapping[RefusalReason, Meaning] = {
     ),
     RefusalReason.VETOED: Meaning("A risk manager of your own refused the entry.", "Its own words say why."),
     RefusalReason.ORDER_IMPOSSIBLE: Meaning(
-        "No order can be what the signal wishes: a trigger on the wrong side of the price, or a way of execution that "
-        "the settings do not allow.",
+        "No order can be what the signal wishes: a trigger on the wrong side of the price, a way of execution that the "
+        "settings do not allow, or a stop that would be moved away from the price.",
         "The refusal says what is wrong; docs/execution.md says what goes together.",
     ),
     RefusalReason.HALTED: Meaning(

@@ -39,6 +39,7 @@ from n1v1.kernels import Record
 from n1v1.risk import breaker, market
 from n1v1.risk.account_book import AccountBook
 from n1v1.risk.batches import Batch, Batches
+from n1v1.risk.brackets import Brackets
 from n1v1.risk.brakes import Brakes
 from n1v1.risk.causes import Moment
 from n1v1.risk.closings import Closings
@@ -80,11 +81,13 @@ class Risk:
         self._limits = self._book.limits
         if self._managers:  # they are told of the daily loss
             self._limits.watches_days = 1
+        self._brackets = Brackets()
         self._brakes = Brakes(account, policy, self._book)
         self._verdicts = Verdicts(
             account=account,
             policy=policy,
             book=self._book,
+            brackets=self._brackets,
             brakes=self._brakes,
             managers=self._managers,
             watch=self._watch,
@@ -159,6 +162,7 @@ class Risk:
         else:
             self._book.release(event.order_id, event.ts_ns)
         if isinstance(event, OrderRejected):
+            self._brackets.rejected(event)
             return []
         return self._closings.after(event, self._batches.decided_ns)
 
@@ -279,6 +283,7 @@ class Risk:
     def snapshot(self) -> dict[str, Any]:
         return {
             **self._book.snapshot(),
+            "brackets": self._brackets.snapshot(),
             "managers": {name: manager.save() for name, manager in self._managers.items()},
             "watch": self._watch.save(),
             **self._brakes.snapshot(),
@@ -296,6 +301,7 @@ class Risk:
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
         self._book.restore(saved)
+        self._brackets.restore(saved.get("brackets", {}))
         for name, manager in self._managers.items():
             if name in saved["managers"]:
                 manager.load(saved["managers"][name])

@@ -12,9 +12,10 @@ from n1v1.events import NO_WISH, Action, Event, OrderApproved, OrderRefused, Sig
 from n1v1.kernels import Record, new_record
 from n1v1.risk import account as accounts
 from n1v1.risk import breaker, limits
-from n1v1.risk.account import PURPOSES
+from n1v1.risk.account import PURPOSES, STOP_LOSS
 from n1v1.risk.account_book import AccountBook
 from n1v1.risk.approvals import approved_order
+from n1v1.risk.brackets import Brackets
 from n1v1.risk.brakes import Brakes
 from n1v1.risk.causes import Cause
 from n1v1.risk.checks import Shown, checks_made
@@ -40,6 +41,7 @@ class Verdicts:
         account: str,
         policy: RiskPolicy,
         book: AccountBook,
+        brackets: Brackets,
         brakes: Brakes,
         managers: Mapping[str, RiskManagerInterface],
         watch: AnomalyWatch,
@@ -49,6 +51,7 @@ class Verdicts:
         self._account = account
         self._policy = policy
         self._book = book
+        self._brackets = brackets
         self._brakes = brakes
         self._managers = managers
         self._watch = watch
@@ -59,7 +62,8 @@ class Verdicts:
     def priority(self, signal: SignalRaised) -> tuple[bool, str, str]:
         """The order in which the signals of one bar time are decided: exits first, then by instance and symbol."""
         symbol = self._book.symbols.get(signal.symbol)
-        is_exit = symbol is not None and limits.reduces(ACTIONS[signal.action], symbol)
+        action = ACTIONS.get(signal.action)
+        is_exit = symbol is not None and action is not None and limits.reduces(action, symbol)
         return (not is_exit, signal.instance, signal.symbol)
 
     def on(self, signal: SignalRaised) -> Event:
@@ -68,6 +72,8 @@ class Verdicts:
         if instrument is None:
             return self.refuse(signal, Refused(RefusalReason.UNKNOWN_SYMBOL, "no such instrument"))
         symbol = book.symbols[signal.symbol]
+        if signal.action is Action.MOVE_STOP:
+            return self._on_move(signal, symbol, instrument)
         if self._brakes.halts and (halted := self._why_halted(signal, symbol)):
             return self.refuse(signal, halted, (Check("halts", passed=False, detail=halted.detail),))
         judgement = self._judgement(signal, symbol, instrument)
@@ -87,6 +93,29 @@ class Verdicts:
         )
         if reason == 0:
             return self._approve(Cause.of_signal(signal), signal.wish)
+        return self._refuse_for(signal, reason, instrument)
+
+    def _on_move(self, signal: SignalRaised, symbol: Record, instrument: Instrument) -> Event:
+        """A stop that is moved is an order that waits until what protects the position now is gone from the venue.
+
+        It reserves nothing, as the legs of an entry do not.
+        """
+        decision, stop_ticks = self._decision, signal.wish.trigger_ticks or 0
+        reason = limits.decide_closing(symbol, instrument, STOP_LOSS, decision)
+        if reason != 0:
+            return self._refuse_for(signal, reason, instrument)
+        if symbol.has_order:
+            return self.refuse(signal, Refused(RefusalReason.ORDER_IN_FLIGHT, "the position is still being changed"))
+        if wrong := self._brackets.why_not_moved(decision, stop_ticks, instrument):
+            return self.refuse(signal, Refused(RefusalReason.ORDER_IMPOSSIBLE, wrong))
+        decision.trigger_ticks = stop_ticks
+        decision.target_ticks = self._brackets.target_ticks(signal.symbol)
+        approved = self._approved(Cause.of_signal(signal), NO_WISH, None)
+        self._brackets.move(signal.symbol, approved.order_id, stop_ticks)
+        return approved
+
+    def _refuse_for(self, signal: SignalRaised, reason: int, instrument: Instrument) -> OrderRefused:
+        """reason: a place in REASONS, why there is no order in `_decision`."""
         checks = self._checks(instrument)
         found = REASONS[reason]
         assert found is not None
@@ -141,17 +170,28 @@ class Verdicts:
         plan = self._plan(cause, wish, purpose)
         order_id = ids.order_id(self._account, cause.signal_id)
         book.reserve(order_id, cause.symbol, decision, cause.ts_ns, is_parted=plan is not None)
+        approved = self._approved(cause, wish, plan)
         if purpose is Purpose.ENTRY:
             book.entered_by[cause.symbol] = cause.instance
+            self._brackets.entered(cause.symbol, approved.bracket)
+        return approved
+
+    def _approved(self, cause: Cause, wish: Wish, plan: Plan | None) -> OrderApproved:
         return approved_order(
             self._account,
-            decision,
+            self._decision,
             cause,
             wish,
             plan=plan,
-            validity_ns=limits.validity_ns(book.limits, decision),
-            checks=self._checks(book.instruments[cause.symbol]),
+            validity_ns=self._validity_ns(),
+            checks=self._checks(self._book.instruments[cause.symbol]),
         )
+
+    def _validity_ns(self) -> int:
+        """Of the order in `_decision`. A stop that is moved rests until it is taken back, but is moved now or never."""
+        if self._decision.purpose == STOP_LOSS:
+            return int(self._book.limits.valid_for_ns)
+        return limits.validity_ns(self._book.limits, self._decision)
 
     def _plan(self, cause: Cause, wish: Wish, purpose: Purpose) -> Plan | None:
         """How the order in `_decision` is divided; None: not at all. An order of our own never is."""

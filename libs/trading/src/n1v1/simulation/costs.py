@@ -14,13 +14,8 @@ from n1v1.simulation.records import FIXED, SPREAD_AND_SQUARE_ROOT_IMPACT
 
 @kernel
 def fee_of(rules: Any, value: int, is_maker: int) -> int:
-    """Of one execution, in quanta; below zero for a rebate, which is rounded down and has no minimum.
-
-    The minimum fee never exceeds what was traded, so every sale can pay it.
-    """
+    """Of one execution, in quanta. The minimum fee never exceeds what was traded, so every sale can pay it."""
     rate = rules.maker_fee_ppb if is_maker else rules.taker_fee_ppb
-    if rate < 0:
-        return rate_fee(value, rate)
     return max(rate_fee(value, rate), min(int(rules.min_fee), value))
 
 
@@ -50,9 +45,8 @@ def payable_lots(instrument: Any, rules: Any, cash: int, ticks: int, lots: int, 
         return lots
     rate = rules.maker_fee_ppb if is_maker else rules.taker_fee_ppb
     before_rate = mul_div(cash, PPB, PPB + rate)
-    if rate >= 0:  # the minimum never exceeds the value itself
-        before_rate = min(before_rate, cash - min(rules.min_fee, divide_up(cash, 2)))
-    payable = min(lots, affordable_lots(instrument, before_rate, ticks))
+    before_minimum = cash - min(rules.min_fee, divide_up(cash, 2))  # the minimum never exceeds the value itself
+    payable = min(lots, affordable_lots(instrument, min(before_rate, before_minimum), ticks))
     # The fee is rounded up, so the estimate can be one quantum too dear.
     while payable > 0 and cost(instrument, rules, ticks, payable, is_maker) > cash:
         payable -= instrument.step_lots

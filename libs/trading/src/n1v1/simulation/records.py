@@ -149,18 +149,10 @@ BAR = np.dtype(
 LATENCIES = 32
 """How many latencies a distribution is told by, each as likely as the others."""
 
-FEE_TIERS = 32
-"""How many rows a schedule of fees may have."""
-
 RULES = np.dtype(
     [
-        ("taker_fee_ppb", "i8"),  # now: see `n1v1.simulation.fees.settle_rates`
-        ("maker_fee_ppb", "i8"),  # below zero: a rebate
-        ("tier_count", "i8"),  # 0: the rates never change
-        ("tier_since_ns", "i8", (FEE_TIERS,)),
-        ("tier_volume", "i8", (FEE_TIERS,)),
-        ("tier_taker_ppb", "i8", (FEE_TIERS,)),
-        ("tier_maker_ppb", "i8", (FEE_TIERS,)),
+        ("taker_fee_ppb", "i8"),
+        ("maker_fee_ppb", "i8"),
         ("min_fee", "i8"),  # quanta for each execution
         ("slippage_model", "i8"),
         ("slippage_ppb", "i8"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from n1v1.errors import InvalidValue
 from n1v1.kernels import Record, new_record
 from n1v1.simulation import records
-from n1v1.simulation.fees import FeeTier, check_rates, in_order
 from n1v1.values import PPB
 
 MAX_LATENCY_NS = 86_400_000_000_000
@@ -40,10 +39,7 @@ class TouchRule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueRules:
-    """fee_rate_ppb, maker_fee_rate_ppb: of the traded value, for takers and makers (None: makers pay the same; below
-    zero: a rebate). fee_tiers: other rates from a date or a traded volume on, in any order; before the first date, and
-    below the first volume, the two rates hold. fee_discount_ppb: of every fee, for paying in the venue's own token,
-    which is bought when it is needed and so costs quote currency like the fee itself; rebates stay.
+    """fee_rate_ppb, maker_fee_rate_ppb: of the traded value, for takers and makers (None: makers pay the same).
     min_fee: quanta for each execution, at most what was traded. slippage_ppb: of the price; in the models with impact
     it is half the spread. impact_ppb: how far an order as large as the bar's volume moves the price. latency_ns: from
     the decision until an order counts; it takes effect at the first bar that opens then or later. latencies_ns:
@@ -58,8 +54,6 @@ class VenueRules:
     fee_rate_ppb: int
     slippage_ppb: int
     maker_fee_rate_ppb: int | None = None
-    fee_tiers: tuple[FeeTier, ...] = ()
-    fee_discount_ppb: int = 0
     min_fee: int = 0
     slippage_model: SlippageModel = SlippageModel.FIXED
     impact_ppb: int = 0
@@ -74,9 +68,8 @@ class VenueRules:
     def __post_init__(self) -> None:
         self._check("fee_rate_ppb", 0, PPB - 1)
         self._check("slippage_ppb", 0, PPB - 1)
-        check_rates(self.fee_rate_ppb, self._maker_ppb)
-        self._check("fee_discount_ppb", 0, PPB)
-        self._check_tiers()
+        if self.maker_fee_rate_ppb is not None:
+            self._check("maker_fee_rate_ppb", 0, PPB - 1)
         self._check("min_fee", 0, records.UNLIMITED)
         self._check("impact_ppb", 0, PPB - 1)
         self._check("latency_ns", 0, MAX_LATENCY_NS)
@@ -93,36 +86,6 @@ class VenueRules:
         if not least <= value <= most:
             raise InvalidValue(f"{name} must be at least {least} and at most {most}, got {value}")
 
-    @property
-    def _maker_ppb(self) -> int:
-        return self.fee_rate_ppb if self.maker_fee_rate_ppb is None else self.maker_fee_rate_ppb
-
-    @property
-    def usual_rates(self) -> FeeTier:
-        """What is charged before the first date and volume of the schedule, discount taken off."""
-        return self._discounted(FeeTier(taker_ppb=self.fee_rate_ppb, maker_ppb=self._maker_ppb))
-
-    @property
-    def highest_fee_ppb(self) -> int:
-        """What is charged at most, whatever the day and the volume."""
-        return max(max(tier.taker_ppb, tier.maker_ppb) for tier in self.schedule())
-
-    def schedule(self) -> tuple[FeeTier, ...]:
-        """Every rate that may be charged, by date and volume, discount taken off."""
-        tiers = tuple(self._discounted(tier) for tier in in_order(self.fee_tiers))
-        begins = tiers and (tiers[0].since_ns, tiers[0].volume) == (0, 0)
-        return tiers if begins else (self.usual_rates, *tiers)
-
-    def _discounted(self, tier: FeeTier) -> FeeTier:
-        return replace(tier, taker_ppb=self._less(tier.taker_ppb), maker_ppb=self._less(tier.maker_ppb))
-
-    def _less(self, rate_ppb: int) -> int:
-        return rate_ppb - rate_ppb * self.fee_discount_ppb // PPB if rate_ppb > 0 else rate_ppb
-
-    def _check_tiers(self) -> None:
-        if len(self.schedule()) > records.FEE_TIERS:
-            raise InvalidValue(f"fee_tiers: expected at most {records.FEE_TIERS} rows, got {len(self.schedule())}")
-
     def _check_latencies(self) -> None:
         if self.latencies_ns and len(self.latencies_ns) != records.LATENCIES:
             raise InvalidValue(f"latencies_ns: expected {records.LATENCIES} of them, got {len(self.latencies_ns)}")
@@ -133,9 +96,8 @@ class VenueRules:
     def record(self) -> Record:
         """As kernels read them: see `n1v1.simulation.records.RULES`."""
         found = new_record(records.RULES)
-        found.taker_fee_ppb = self.usual_rates.taker_ppb
-        found.maker_fee_ppb = self.usual_rates.maker_ppb
-        self._store_schedule(found)
+        found.taker_fee_ppb = self.fee_rate_ppb
+        found.maker_fee_ppb = self.fee_rate_ppb if self.maker_fee_rate_ppb is None else self.maker_fee_rate_ppb
         found.min_fee = self.min_fee
         found.slippage_model = list(SlippageModel).index(self.slippage_model)
         found.slippage_ppb = self.slippage_ppb
@@ -149,12 +111,3 @@ class VenueRules:
         found.touch = list(TouchRule).index(self.touch)
         found.queue_ppb = self.queue_ppb
         return found
-
-    def _store_schedule(self, found: Record) -> None:
-        schedule = self.schedule() if self.fee_tiers else ()
-        found.tier_count = len(schedule)
-        for index, tier in enumerate(schedule):
-            found.tier_since_ns[index] = tier.since_ns
-            found.tier_volume[index] = tier.volume
-            found.tier_taker_ppb[index] = tier.taker_ppb
-            found.tier_maker_ppb[index] = tier.maker_ppb

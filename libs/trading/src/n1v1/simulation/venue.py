@@ -45,7 +45,6 @@ from n1v1.simulation import records, rejections
 from n1v1.simulation.accepting import accept
 from n1v1.simulation.assumptions import AssumptionCount, AssumptionCounts
 from n1v1.simulation.book import Matching, is_leg, lock, unlock
-from n1v1.simulation.fees import new_turnover, note_traded, settle_rates
 from n1v1.simulation.holdings import Balance, Holdings
 from n1v1.simulation.markets import Book, SymbolMarket
 from n1v1.simulation.matching import NO_BAR, cancel, match_bar, open_budget
@@ -76,7 +75,6 @@ class SimulatedVenue:
         self._by_client_id: dict[tuple[str, str, str], list[VenueOrder]] = {}
         self._trades: dict[tuple[str, str], list[VenueTrade]] = defaultdict(list)
         self._trade_count = 0
-        self._turnovers: dict[str, Record] = {}
         self._counts = AssumptionCounts()
         self._bar: Record = new_record(records.BAR)
         self._budget: Record = new_record(records.BUDGET)
@@ -89,7 +87,6 @@ class SimulatedVenue:
         if cash_quanta < 0:
             raise InvalidValue(f"an account cannot open with {cash_quanta} quanta of cash")
         self._holdings.open_account(account)
-        self._turnovers[account] = new_turnover()
         for instrument in self.instruments.values():
             self._holdings.issue(account, instrument.base, 0)
         self._holdings.issue(account, self.quote, cash_quanta)
@@ -144,7 +141,6 @@ class SimulatedVenue:
         book = market.books[account]
         wallet = self._wallet(account, market)
         index = book.records.index(order.record)
-        settle_rates(market.rules, self._turnovers[account], self._now())
         count = cancel(
             market.instrument,
             book.records,
@@ -168,7 +164,6 @@ class SimulatedVenue:
         market = self._markets[symbol]
         book = market.books[account]
         amended = next(order for order in book.orders if order.number == number)
-        settle_rates(market.rules, self._turnovers[account], self._now())
         at = Matching(
             market.instrument,
             book.records,
@@ -193,17 +188,13 @@ class SimulatedVenue:
         self._after_change(account, market, book)
 
     def fee_rates_ppb(self, symbol: str) -> tuple[int, int]:
-        """(maker, taker); where they follow a schedule, those that hold before its first date and volume."""
+        """(maker, taker)."""
         rules = self._markets[symbol].rules
-        if rules.tier_count:
-            rules = self.rules.record()
         return int(rules.maker_fee_ppb), int(rules.taker_fee_ppb)
 
     def set_fees(self, symbol: str, *, maker_ppb: int, taker_ppb: int) -> None:
-        """From the next execution on, whatever the schedule says. What is set aside already stays; what it does not
-        pay for is not bought."""
+        """From the next execution on. What is set aside already stays; what it does not pay for is not bought."""
         market, record = self._markets[symbol], self.rules.record()
-        record.tier_count = 0
         record.maker_fee_ppb, record.taker_fee_ppb = maker_ppb, taker_ppb
         market.rules = record
 
@@ -335,7 +326,6 @@ class SimulatedVenue:
         is_first = account not in market.books
         book, wallet = market.book_of(account), self._wallet(account, market)
         first = len(book.records)
-        settle_rates(market.rules, self._turnovers[account], self._now())
         book.add(orders)
         verdict = accept(
             market.instrument,
@@ -440,7 +430,6 @@ class SimulatedVenue:
         for account, book in market.books.items():
             if not book.orders:
                 continue
-            settle_rates(market.rules, self._turnovers[account], bar.open_ns)
             count = match_bar(
                 market.instrument,
                 book.records,
@@ -474,7 +463,6 @@ class SimulatedVenue:
             value=happening.value,
             fee=happening.fee,
         )
-        note_traded(self._turnovers[order.account], happening.value)
         trade = self._record_trade(order, happening)
         return VenueFilled(
             ts_ns=trade.ts_ns,

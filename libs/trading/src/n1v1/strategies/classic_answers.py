@@ -9,7 +9,7 @@ from n1v1.errors import InvalidValue, StrategyError, nearest
 from n1v1.events import Action, Wish
 from n1v1.strategies.base import Verdict
 from n1v1.strategies.contracts import SignalStrength, SignalType, TradingSignal
-from n1v1.strategies.wishes import wish_of
+from n1v1.strategies.wishes import stop_wish, wish_of
 from n1v1.values import Instrument
 
 _ACTIONS = {
@@ -140,6 +140,8 @@ def _wish(
     if action is Action.CLOSE:
         wished = wish_of(side=1, close=close, instrument=instrument, **size, execution=execution)
         return Wish(fraction_ppb=wished.fraction_ppb, style=wished.style)
+    if action is Action.MOVE_STOP:
+        return stop_wish(_price(entry, "stop_loss"), instrument)
     side = 1 if action is Action.BUY else -1
     return wish_of(
         side=side,

@@ -30,16 +30,16 @@ from n1v1.strategies.bar import Bar
 from n1v1.strategies.base import NOTHING, Bound, Explanation, Verdict, load_state, save_state, typed_parameter
 from n1v1.strategies.saving import restored, saved
 from n1v1.strategies.streaming import Indicator
-from n1v1.strategies.wishes import Number, wish_of, wished_style
+from n1v1.strategies.wishes import Number, stop_wish, wish_of, wished_style
 from n1v1.styles import Style, style_of
 from n1v1.values import Instrument, decimal_places
 
-__all__ = ["Bar", "Bound", "PythonRunner", "PythonStrategy", "Signal", "buy", "close", "sell", "style_of"]
+__all__ = ["Bar", "Bound", "PythonRunner", "PythonStrategy", "Signal", "buy", "close", "move_stop", "sell", "style_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a plain strategy wants; made by `buy`, `sell` and `close`, which say what the fields mean."""
+    """What a plain strategy wants; made by `buy`, `sell`, `close` and `move_stop`, which say what the fields mean."""
 
     action: Action
     reason: str
@@ -143,6 +143,14 @@ def sell(
 def close(reason: str, *, execution: str | Style | None = None) -> Signal:
     """Have no position. execution: as in `buy`."""
     return Signal(Action.CLOSE, reason, execution=execution)
+
+
+def move_stop(price: Number, reason: str) -> Signal:
+    """Let the stop of the position stand at `price` from now on, where it must be nearer to the market than before.
+
+    The target stays. Refused without a position, and where the stop trails by itself.
+    """
+    return Signal(Action.MOVE_STOP, reason, trigger=price)
 
 
 class PythonStrategy:
@@ -311,13 +319,17 @@ def plain_strategy(factory: type[PythonStrategy], given: Mapping[str, Any]) -> P
 
 def _verdict(signal: Any, bar: Bar, instrument: Instrument) -> Verdict:
     if not isinstance(signal, Signal):
-        raise StrategyError(f"on_bar answered {signal!r}, expected buy(...), sell(...), close(...) or None")
+        raise StrategyError(
+            f"on_bar answered {signal!r}, expected buy(...), sell(...), close(...), move_stop(...) or None"
+        )
     return Verdict(signal.action, signal.strength, signal.reason, (), _wish(signal, bar, instrument))
 
 
 def _wish(signal: Signal, bar: Bar, instrument: Instrument) -> Wish:
     if signal.action is Action.CLOSE:
         return NO_WISH if signal.execution is None else Wish(style=wished_style(signal.execution))
+    if signal.action is Action.MOVE_STOP:
+        return stop_wish(signal.trigger, instrument)
     return wish_of(
         side=-1 if signal.action is Action.SELL else 1,
         close=bar.close,

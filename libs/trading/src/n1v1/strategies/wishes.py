@@ -60,6 +60,13 @@ def wish_of(
     )
 
 
+def stop_wish(price: Number | None, instrument: Instrument) -> Wish:
+    """Of a signal that moves a stop. Raises StrategyError for what is no price above 0."""
+    if price is None:
+        raise StrategyError("to move a stop needs its price")
+    return Wish(trigger_ticks=_units(price, instrument.tick_size, "the price of the stop"))
+
+
 def wished_style(execution: str | Style) -> Style:
     """Raises StrategyError for a way of execution that does not exist."""
     try:

@@ -146,6 +146,7 @@ class _ActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Action.ValueTy
     ACTION_BUY: _Action.ValueType  # 1
     ACTION_SELL: _Action.ValueType  # 2
     ACTION_CLOSE: _Action.ValueType  # 3
+    ACTION_MOVE_STOP: _Action.ValueType  # 4
 
 class Action(_Action, metaclass=_ActionEnumTypeWrapper): ...
 
@@ -153,6 +154,7 @@ ACTION_UNSPECIFIED: Action.ValueType  # 0
 ACTION_BUY: Action.ValueType  # 1
 ACTION_SELL: Action.ValueType  # 2
 ACTION_CLOSE: Action.ValueType  # 3
+ACTION_MOVE_STOP: Action.ValueType  # 4
 Global___Action: _TypeAlias = Action  # noqa: Y015
 
 class _Operation:
