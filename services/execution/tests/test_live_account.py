@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -359,6 +359,48 @@ async def test_a_stop_that_the_market_has_passed_already_is_left_at_once(
     bought, sold = account.heard_of(OrderFilled)
     assert (sold.side, sold.lots, sold.is_final, sold.purpose) == (Side.SELL, bought.lots, True, Purpose.STOP_LOSS)
     assert account.stage.open_orders == []
+
+
+def moved(number: int = 2, *, stop: int = 2_000_000, target: int | None = 4_000_000) -> OrderApproved:
+    approval = approved(number, side=Side.SELL, purpose=Purpose.STOP_LOSS)
+    bracket = None if target is None else Bracket(target_ticks=target)
+    return replace(approval, type=OrderType.STOP, trigger_ticks=stop, bracket=bracket)
+
+
+@pytest.mark.parametrize("target", [None, 4_000_000], ids=["stop alone", "stop and target"])
+async def test_a_stop_is_moved_where_entry_and_protection_cannot_be_one_list(
+    account: Account, simulator: Simulator, target: int | None
+) -> None:
+    async with account.connected() as live:
+        await account.hear(approved(bracket=Bracket(stop_ticks=1_000_000, target_ticks=target)))
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await account.act(tuple)
+        await account.hear(moved(target=target))
+        protecting = await account.open_at_venue()
+        await account.hear(moved(3, stop=2_100_000, target=target))
+        await live.reconcile()
+    assert {float(order["stopPrice"]) for order in protecting if order["type"] == "STOP_LOSS"} == {20_000.0}
+    assert len(protecting) == (2 if target else 1)
+    again = await account.open_at_venue()
+    assert {float(order["stopPrice"]) for order in again if order["type"] == "STOP_LOSS"} == {21_000.0}
+    assert {order["origQty"] for order in again} == {"0.01000000"}
+    assert account.heard_of(BreakerCommand) == []
+
+
+async def test_a_moved_stop_that_the_market_has_passed_is_left_at_once(account: Account, simulator: Simulator) -> None:
+    async with account.connected() as live:
+        await account.hear(approved(bracket=Bracket(stop_ticks=1_000_000, target_ticks=4_000_000)))
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await account.act(tuple)
+        await account.hear(moved(stop=3_900_000))
+        assert [order["type"] for order in await account.open_at_venue()] == ["MARKET"]
+        await simulator.advance()
+        await until(lambda: len(account.heard_of(OrderFilled)) == 2)
+        await live.reconcile()
+    assert account.stage.open_orders == []
+    assert account.heard_of(BreakerCommand) == []
 
 
 @pytest.mark.parametrize("commit", range(1, 12))

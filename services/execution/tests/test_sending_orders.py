@@ -89,6 +89,8 @@ class TroubledVenue:
         )
         self._remember(report for _, report in self.venue.advance((bar,)))
 
+    takes_pairs = True
+
     async def submit(self, order: SubmitOrder) -> VenueAccepted | VenueRejected:
         self.submits.append(order.client_order_id)
         self.requests.append(order.client_order_id)
@@ -110,8 +112,7 @@ class TroubledVenue:
         return report
 
     async def submit_list(self, orders: SubmitOrderList) -> Sequence[VenueAccepted] | VenueRejected:
-        assert orders.working is not None
-        self.requests.append(orders.working.client_order_id)
+        self.requests.append((orders.working or orders.pending[0]).client_order_id)
         trouble = self.troubles.pop(0) if self.troubles else ""
         if trouble == "before":
             raise VenueTrouble("reset")
@@ -455,6 +456,62 @@ async def test_an_entry_and_its_legs_arrive_once_whatever_becomes_of_the_answer(
     assert len(bench.heard_of(OrderAccepted)) == 3
     assert len(bench.heard_of(OrdersComplete)) == 1
     assert set(bench.rows.values()) == {OrderState.ACCEPTED}
+
+
+MOVED = f"n1v1-{order_id('main', SignalId('ema_cross:BTC-USD:2'))}"
+
+
+def move(bar: int = 2) -> OrderApproved:
+    return replace(
+        leave(bar),
+        purpose=Purpose.STOP_LOSS,
+        type=OrderType.STOP,
+        trigger_ticks=9_500,
+        bracket=Bracket(target_ticks=12_000),
+    )
+
+
+def at_venue(venue: TroubledVenue) -> list[str]:
+    return [order.client_order_id for order in venue.venue.open_orders("main")]
+
+
+@pytest.mark.parametrize(
+    ("troubles", "attempt"),
+    [([], 1), (["after"], 1), (["before"], 1), (["", "after"], 1), (["", "before"], 2), (["before", "before"], 1)],
+)
+async def test_a_stop_is_moved_once_whatever_becomes_of_cancel_and_answer(
+    bench: Bench, venue: TroubledVenue, troubles: list[str], attempt: int
+) -> None:
+    """The first trouble is that of the cancel, which is repeated where it never arrived; the next is the pair's, or
+    that of the repeated cancel."""
+    await protected(bench, venue)
+    venue.troubles = [*troubles]
+    await bench.step(move(), decided(2))
+    assert at_venue(venue) == [f"{MOVED}-{attempt}", f"{MOVED}-target-{attempt}"]
+    assert len(bench.heard_of(OrdersComplete)) == 2
+    venue.advance(3, price=94)
+    await bench.step(bars(3))
+    assert bench.stage.open_orders == []
+    assert venue.venue.balances("main")["BTC"].free == 0
+
+
+async def test_killed_while_a_stop_is_moved_it_is_moved_by_the_next_life(bench: Bench, venue: TroubledVenue) -> None:
+    await protected(bench, venue)
+    await bench.step(move(), decided(2), then_send=False)
+    bench.start()
+    await bench.step()
+    assert at_venue(venue) == [f"{MOVED}-1", f"{MOVED}-target-1"]
+
+
+async def test_where_stop_and_target_cannot_be_tied_together_the_old_ones_stay(
+    bench: Bench, venue: TroubledVenue
+) -> None:
+    await protected(bench, venue)
+    before = at_venue(venue)
+    venue.takes_pairs = False
+    await bench.step(move(), decided(2))
+    assert at_venue(venue) == before
+    assert {event.order_id for event in bench.heard_of(OrderRejected)} == {MOVED[5:], f"{MOVED[5:]}-target"}  # type: ignore[attr-defined]  # narrowed by heard_of
 
 
 async def test_an_exit_goes_out_after_the_legs_are_cancelled(bench: Bench, venue: TroubledVenue) -> None:

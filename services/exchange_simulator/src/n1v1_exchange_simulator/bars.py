@@ -545,7 +545,8 @@ class BarVenue:
 
 def _rates_of(rules: VenueRules) -> tuple[int, int]:
     """(maker, taker)."""
-    return rules.usual_rates.maker_ppb, rules.usual_rates.taker_ppb
+    taker, maker = rules.fee_rate_ppb, rules.maker_fee_rate_ppb
+    return (taker if maker is None else maker), taker
 
 
 def _submitted(order: NewOrder) -> SubmitOrder:

@@ -13,8 +13,7 @@ from n1v1.errors import N1v1Error
 from n1v1.simulation.venue import VenueRules
 from n1v1_common.lifecycle import CannotStart
 from n1v1_common.settings.model import Settings, SimulatedSymbol
-from n1v1_common.settings.rates import rate_ppb
-from n1v1_common.settings.venue import venue_rules
+from n1v1_common.settings.venue import rate_ppb, venue_rules
 from n1v1_exchange_simulator.accounts import ApiAccount
 from n1v1_exchange_simulator.bars import BarVenue
 from n1v1_exchange_simulator.binance.limits import RateLimits
@@ -119,14 +118,10 @@ def _rules_of(settings: Settings, source: Source) -> Rules:
             f"exchange.latency_sigma and latency_file draw latencies over bars only, and this is {source.quality};"
             " latency_ms is there for all"
         )
-    if over_bars.fee_tiers:
-        raise CannotStart(
-            f"exchange.fee_schedule changes fees over bars only, and this is {source.quality}; simulator.symbols gives"
-            " every symbol its own, and a fault changes them on the way"
-        )
+    taker, maker = over_bars.fee_rate_ppb, over_bars.maker_fee_rate_ppb
     return MatchingRules(
-        taker_fee_ppb=over_bars.usual_rates.taker_ppb,
-        maker_fee_ppb=over_bars.usual_rates.maker_ppb,
+        taker_fee_ppb=taker,
+        maker_fee_ppb=taker if maker is None else maker,
         commission=Commission(settings.simulator.commission),
         min_fee=over_bars.min_fee,
         impact_model=over_bars.slippage_model,

@@ -33,7 +33,7 @@ from n1v1.events import (
 from n1v1.execution.orders import Order, OrderState
 from n1v1.execution.stage import Execution
 from n1v1.ids import ClientOrderId, OrderId, digest, order_of_client_order_id
-from n1v1.values import Instrument, TimeInForce
+from n1v1.values import Instrument, Purpose, TimeInForce
 from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Effect
@@ -133,6 +133,9 @@ class ExecutionHandler:
 
     async def _why_no_exit(self, approved: OrderApproved) -> str:
         """Asked before the exit's protection is taken back, which the position keeps when there is a reason."""
+        is_pair = approved.purpose is Purpose.STOP_LOSS and approved.bracket is not None
+        if is_pair and not self._gateway.takes_pairs:
+            return "not sent: the stop has a target, and this venue cannot tie the two together"
         if not approved.reduce_only or self._exits_without_redis:
             return ""
         halt = await self._flags.is_open(approved.account)
@@ -245,7 +248,7 @@ class ExecutionHandler:
 
     async def _find(self, order: Order) -> Sequence[VenueReport]:
         """What the venue says of an order."""
-        if self._guarding is not None and order.entry_id is not None:
+        if self._guarding is not None and order.is_leg_of_entry:
             return await self._guarding.find(order)
         return await self._gateway.find(order)
 
@@ -333,9 +336,9 @@ class ExecutionHandler:
                 listed = self._stage.order(order_id) if order_id else None
                 return await self._cancel(listed) if listed else ()  # None: closed, and forgotten since
             case SubmitOrderList():
-                assert command.working is not None, "execution gives the legs together with their entry"
-                order = self._order_of(command.working.client_order_id)
-                send = self._gateway.submit_list if self._guarding is None else self._guarding.submit
+                first = command.working or command.pending[0]
+                order = self._order_of(first.client_order_id)
+                send = self._guarding.submit if self._guarding and command.working else self._gateway.submit_list
                 return await self._submit(order, partial(send, command))
             case SubmitOrder():
                 order = self._order_of(command.client_order_id)
@@ -361,7 +364,7 @@ class ExecutionHandler:
         """
         if not order.is_to_be_cancelled:
             return ()  # it was closed meanwhile, by another cancel of its list or by a fill
-        if self._protection is not None and order.entry_id is not None:
+        if self._protection is not None and order.is_leg_of_entry:
             return ()  # a leg is not at the venue under this name: its guard takes it back
         reached(CrashPoint.CANCEL_RACING_A_FILL)
         await self._try_to_cancel(order)

@@ -154,6 +154,11 @@ class AccountView(Protocol):
 class OrderGateway(Protocol):
     """One account at one venue. Every call has a time limit and raises VenueTrouble when it passes."""
 
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether a stop and a target can be sent as one list, of which one ends the other (OCO)."""
+        ...
+
     async def submit(self, order: SubmitOrder) -> VenueAccepted | VenueRejected:
         """Send an order, once. VenueTrouble leaves it in doubt: it may or may not exist."""
 

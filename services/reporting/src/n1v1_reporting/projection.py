@@ -160,7 +160,7 @@ def _order(event: OrderApproved, trace_id: str) -> Row:
             "trace_id": trace_id,
             "purpose": event.purpose.value,
             "entry_id": None,
-            "stop_ticks": None,
+            "stop_ticks": event.trigger_ticks,
             "trail_ppb": None,
         },
     )

@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (SELECT equity FROM equity WHERE account = o.account AND ts_ns
 # The venue has them, and they are not done.
 _PROTECTION = """
 SELECT o.* FROM orders o
-WHERE o.account = $1 AND o.entry_id IS NOT NULL
+WHERE o.account = $1 AND (o.entry_id IS NOT NULL OR o.purpose = 'STOP_LOSS')
   AND EXISTS (SELECT FROM order_events e WHERE e.order_id = o.order_id AND e.word = 'ACCEPTED')
   AND NOT EXISTS (SELECT FROM order_events e WHERE e.order_id = o.order_id
                   AND e.word IN ('FILLED', 'REJECTED', 'CANCELLED', 'EXPIRED'))

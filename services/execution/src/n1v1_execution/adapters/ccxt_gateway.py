@@ -134,6 +134,10 @@ class CcxtGateway:
         """Whether an entry and the orders that protect it can be sent as one list, also with a market order."""
         return self._is_simulator
 
+    @property
+    def takes_pairs(self) -> bool:
+        return self._is_binance
+
     # --- the venue's metadata ------------------------------------------------------------------------------------
 
     def check_grids(self) -> None:
@@ -229,7 +233,8 @@ class CcxtGateway:
     async def submit_list(self, orders: SubmitOrderList) -> Sequence[VenueAccepted] | VenueRejected:
         first = orders.working or orders.pending[0]
         if orders.working is None and self._is_binance:
-            place, write = self.client.privatePostOrderListOco, order_lists.oco_parameters
+            place = self.client.privatePostOrderListOco
+            write = order_lists.exact_oco_parameters if self._is_simulator else order_lists.oco_parameters
         elif not self._is_simulator:
             return _refusal(first, NO_LISTS)
         else:

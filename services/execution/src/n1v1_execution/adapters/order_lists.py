@@ -73,6 +73,14 @@ def oco_parameters(orders: SubmitOrderList, instrument: Instrument, market_id: s
     )
 
 
+def exact_oco_parameters(orders: SubmitOrderList, instrument: Instrument, market_id: str) -> Parameters:
+    """The same with what only our simulator understands: over bars a target that may only make would expire when the
+    market opens beyond it."""
+    sent = oco_parameters(orders, instrument, market_id) | {"reduceOnly": "true"}
+    prefix = "above" if orders.pending[0].side is Side.SELL else "below"
+    return sent | _prefixed(prefix, _of_one(orders.pending[1], instrument))
+
+
 def whole_basis_points(ppb: int) -> int:
     """What Binance takes for a trailing distance: rounded to the nearest, at least one."""
     return max(1, (ppb + PPB_PER_BASIS_POINT // 2) // PPB_PER_BASIS_POINT)
