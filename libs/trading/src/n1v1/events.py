@@ -298,6 +298,17 @@ class BreakerChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RiskModeChanged(Event):
+    """The adaptive policy is stricter or less strict with the account from now on. before, after: names of
+    n1v1.risk.adaptive.Mode. reason: what it has counted."""
+
+    account: str
+    before: str
+    after: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HaltsChanged(Event):
     """What persons, services and stale market data hold back in an account from now on: all of it, not the change."""
 

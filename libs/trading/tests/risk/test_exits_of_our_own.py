@@ -25,6 +25,7 @@ from n1v1.events import (
     OrderExpired,
     OrderFilled,
     OrderRefused,
+    RiskModeChanged,
     SignalRaised,
     SignalsComplete,
     Wish,
@@ -205,6 +206,10 @@ class Desk:
 
 def approvals(said: Sequence[Event]) -> list[OrderApproved]:
     return [event for event in said if isinstance(event, OrderApproved)]
+
+
+def changes_of_mode(said: Sequence[Event]) -> list[RiskModeChanged]:
+    return [event for event in said if isinstance(event, RiskModeChanged)]
 
 
 def reasons(said: Sequence[Event]) -> list[tuple[RefusalReason, str]]:
@@ -454,6 +459,56 @@ class TestRefusalsOfWhatIsSwitchedOn:
         desk.next_hour()
         (order,) = approvals(desk.next_hour(desk.signal(Action.CLOSE), gap=1.5, BTC=900_000))
         assert order.purpose is Purpose.EXIT
+
+
+class TestTheModeOfTheAdaptivePolicy:
+    """Three losing trades in a row are CAUTION, five DEFENSIVE; two within the window are the kill switch here."""
+
+    def lose(self, desk: Desk) -> list[Event]:
+        """A trade that loses a hundredth; what is said at the bar time after it."""
+        order = desk.enter(BTC=1_000_000)
+        desk.next_hour(BTC=990_000)
+        desk.fill(order, purpose=Purpose.STOP_LOSS)
+        return desk.next_hour(BTC=1_000_000)
+
+    def test_every_change_is_an_event_with_what_it_was_what_it_is_and_why(self) -> None:
+        desk = Desk(replace(POLICY, adaptive=AdaptiveRules(is_adaptive=True)))
+        said = [changes_of_mode(self.lose(desk)) for _ in range(5)]
+        assert [[(change.before, change.after) for change in changes] for changes in said] == [
+            [],
+            [],
+            [("NORMAL", "CAUTION")],
+            [],
+            [("CAUTION", "DEFENSIVE")],
+        ]
+        (caution,) = said[2]
+        assert caution.reason == (
+            "3 losing trades in a row (3 are CAUTION, 5 DEFENSIVE), "
+            "3 losing trades in 24 hours (10 are the KILL_SWITCH)"
+        )
+        assert caution.cause_id == f"e{caution.ts_ns}"
+        order = desk.enter()
+        desk.next_hour(BTC=1_100_000)
+        desk.fill(order, purpose=Purpose.TAKE_PROFIT)
+        (change,) = changes_of_mode(desk.next_hour())
+        assert (change.before, change.after) == ("DEFENSIVE", "NORMAL")
+        assert change.reason.startswith("0 losing trades in a row")
+
+    def test_the_kill_switch_comes_with_the_trades_and_goes_with_the_hours(self) -> None:
+        rules = AdaptiveRules(is_adaptive=True, kill_losses=2, kill_window_ns=4 * HOUR)
+        desk = Desk(replace(POLICY, adaptive=rules))
+        self.lose(desk)
+        (on,) = changes_of_mode(self.lose(desk))
+        assert (on.before, on.after) == ("NORMAL", "KILL_SWITCH")
+        desk.restart()
+        later = [changes_of_mode(desk.next_hour()) for _ in range(6)]
+        (off,) = [change for changes in later for change in changes]
+        assert (off.before, off.after) == ("KILL_SWITCH", "NORMAL")
+        assert "1 losing trade in 4 hours (2 are the KILL_SWITCH)" in off.reason
+
+    def test_a_policy_that_does_not_adapt_says_nothing(self) -> None:
+        desk = Desk()
+        assert [changes_of_mode(self.lose(desk)) for _ in range(3)] == [[], [], []]
 
 
 class Never(RiskManagerInterface):

@@ -25,6 +25,7 @@ from n1v1.events import (
     OrderFilled,
     OrderRefused,
     OrderRejected,
+    RiskModeChanged,
     SignalsComplete,
 )
 from n1v1.risk.halts import MARKET, Operation, Scope
@@ -180,6 +181,8 @@ class RiskHandler:
             case BreakerChanged():
                 self._must_show = True
                 log.warning("breaker changed", is_open=event.is_open, reason=event.reason, actor=event.actor)
+            case RiskModeChanged():
+                log.warning("risk mode changed", before=event.before, after=event.after, reason=event.reason)
             case HaltsChanged():
                 self._must_show = True
                 log.warning("halts changed", halts=[str(halt) for halt in event.halts])

@@ -115,6 +115,7 @@ CARRIED: tuple[Carried, ...] = (
     ),
     Carried(e.OrderRefused, risk.OrderRefused, f"risk.v1.refused.{_BY_SYMBOL}"),
     Carried(e.BreakerChanged, risk.BreakerChanged, "risk.v1.breaker.{partition}.{account}"),
+    Carried(e.RiskModeChanged, risk.RiskModeChanged, "risk.v1.mode.{partition}.{account}"),
     Carried(e.HaltsChanged, risk.HaltsChanged, "risk.v1.halts.{partition}.{account}"),
     Carried(e.CommandCarriedOut, risk.CommandCarriedOut, "risk.v1.command_carried_out.{partition}.{account}"),
     Carried(e.DecisionsComplete, risk.DecisionsComplete, "risk.v1.decisions_complete.{partition}.{account}"),

@@ -44,7 +44,7 @@ KILL_SWITCH = int(Mode.KILL_SWITCH)
 
 @kernel
 def adaptive_mode(policy: Record, account: Record, ts_ns: int) -> int:
-    if _losses_since(account, ts_ns - policy.kill_window_ns) >= policy.kill_losses:
+    if losses_since(account, ts_ns - policy.kill_window_ns) >= policy.kill_losses:
         return KILL_SWITCH
     if account.losses_in_a_row >= policy.allowed_losses:
         return _DEFENSIVE
@@ -168,7 +168,8 @@ def _win_rate(account: Record, since_ns: int) -> float:
 
 
 @kernel
-def _losses_since(account: Record, since_ns: int) -> int:
+def losses_since(account: Record, since_ns: int) -> int:
+    """How many of the remembered trades that closed since then have lost."""
     losses = 0
     for back in range(1, min(account.trade_count, _RING) + 1):
         at = (account.trade_count - back) % _RING

@@ -38,6 +38,7 @@ from n1v1.ids import OrderId
 from n1v1.kernels import Record
 from n1v1.risk import breaker, market
 from n1v1.risk.account_book import AccountBook
+from n1v1.risk.adaptation import Adaptation
 from n1v1.risk.batches import Batch, Batches
 from n1v1.risk.brackets import Brackets
 from n1v1.risk.brakes import Brakes
@@ -83,6 +84,7 @@ class Risk:
             self._limits.watches_days = 1
         self._brackets = Brackets()
         self._brakes = Brakes(account, policy, self._book)
+        self._adaptation = Adaptation(account, self._book)
         self._verdicts = Verdicts(
             account=account,
             policy=policy,
@@ -97,7 +99,9 @@ class Risk:
         self._closings = Closings(self._book, self._brakes.halts, self._verdicts)
         self._commands = Commands(self._book, self._brakes, self._closings)
         self._needs_bars = bool(self._limits.watches_bars) or self._watch.is_on
-        self._acts_on_any_bar = bool(self._limits.closes_positions or self._limits.max_exposure_ppb)
+        self._acts_on_any_bar = bool(
+            self._limits.closes_positions or self._limits.max_exposure_ppb or self._limits.is_adaptive
+        )
         self._may_be_quiet = False
         """Whether the next bar time can be nothing to the account but another equity."""
 
@@ -200,6 +204,7 @@ class Risk:
         said: list[Event] = [self._verdicts.refuse(signal, TOO_LATE) for signal in self._batches.overtaken_by(ts_ns)]
         said += self._observe(batch, equity)
         said += self._brakes.end_halts(equity)
+        said += self._adaptation.observe(equity)
         said += self._closings.at(equity)
         said += map(self._verdicts.on, sorted(batch.signals.values(), key=self._verdicts.priority))
         self._batches.close(ts_ns)
@@ -263,7 +268,9 @@ class Risk:
 
     def _look_at_account(self, moment: Moment, equity: int) -> list[Event]:
         brakes = self._brakes
-        said = [*brakes.observe_equity(moment, equity), *brakes.end_halts(moment), *self._closings.at(moment)]
+        said = [*brakes.observe_equity(moment, equity), *brakes.end_halts(moment)]
+        said += self._adaptation.observe(moment)
+        said += self._closings.at(moment)
         self._may_be_quiet = not (self._acts_on_any_bar or breaker.must_flatten(self._book.state) or brakes.halts)
         return said
 
@@ -287,6 +294,7 @@ class Risk:
             "managers": {name: manager.save() for name, manager in self._managers.items()},
             "watch": self._watch.save(),
             **self._brakes.snapshot(),
+            **self._adaptation.snapshot(),
             "flattened_ns": self._closings.snapshot(),
             "decided_ns": self._batches.decided_ns,
             "batches": self._batches.snapshot(),
@@ -307,5 +315,6 @@ class Risk:
                 manager.load(saved["managers"][name])
         self._watch.load(saved["watch"])
         self._brakes.restore(saved)
+        self._adaptation.restore(saved)
         self._closings.restore(saved.get("flattened_ns", {}))
         self._batches.restore(saved["batches"], decided_ns=int(saved["decided_ns"]))

@@ -334,6 +334,40 @@ class BreakerChanged(_message.Message):
 Global___BreakerChanged: _TypeAlias = BreakerChanged  # noqa: Y015
 
 @_typing.final
+class RiskModeChanged(_message.Message):
+    """risk.v1.mode.<partition>.<account>: of the adaptive policy. NORMAL, CAUTION, DEFENSIVE or KILL_SWITCH."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    before: _builtins.str
+    after: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def envelope(self) -> _envelope_pb2.Envelope: ...
+    def __init__(
+        self,
+        *,
+        envelope: _envelope_pb2.Envelope | None = ...,
+        account: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "after", b"after", "before", b"before", "envelope", b"envelope", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskModeChanged: _TypeAlias = RiskModeChanged  # noqa: Y015
+
+@_typing.final
 class HaltsChanged(_message.Message):
     """risk.v1.halts.<partition>.<account>: everything that is held back from now on by hand, or by stale market data."""
 
