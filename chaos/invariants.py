@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from chaos.books import BookedOrder, Statement
-from n1v1.events import BreakerCommand, EquityMarked, Event, OrderApproved, OrderFilled, OrderSubmitted
+from n1v1.events import EquityMarked, Event, HaltsChanged, OrderApproved, OrderFilled, OrderSubmitted
 from n1v1.rounding import notional, share
 from n1v1.values import Instrument, Purpose, to_ppb
 
+WATCHFUL = ("execution", "bookkeeping")
+"""The actors of halts for books that differ."""
 SHOWN = 3
 """So many examples of a difference are told."""
 
@@ -77,9 +79,10 @@ def out_of_bounds(events: Sequence[Event], instruments: Sequence[Instrument], ma
 
 
 def halts(events: Iterable[Event]) -> Iterator[str]:
-    """What execution could not explain to itself: it then halts the account."""
-    commands = (event for event in events if isinstance(event, BreakerCommand) and event.actor == "execution")
-    yield from (f"execution halted the account: {command.reason}" for command in commands if command.open)
+    """What a service could not explain to itself: execution or risk then halts the symbol, or the account."""
+    changes = [event for event in events if isinstance(event, HaltsChanged)]
+    said = dict.fromkeys(halt for change in changes for halt in change.halts if halt.actor in WATCHFUL)
+    yield from (f"{halt.actor} halted {halt.scope}: {halt.reason}" for halt in said)
 
 
 def _only(what: str, ours: Iterable[object], theirs: Iterable[object]) -> Iterator[str]:

@@ -15,9 +15,12 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from n1v1.events import (
+    BarsComplete,
     Bracket,
     BreakerCommand,
+    EquityMarked,
     Event,
+    HaltsChanged,
     OrderAccepted,
     OrderApproved,
     OrderCancelled,
@@ -27,6 +30,7 @@ from n1v1.events import (
 )
 from n1v1.execution.stage import Execution
 from n1v1.ids import SignalId, order_id
+from n1v1.risk.halts import Halt, Scope
 from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
 from n1v1_cli.stack.service import Service, ServiceSpec
 from n1v1_common.instruments import instruments_of
@@ -64,6 +68,15 @@ class Simulator:
         url = f"http://127.0.0.1:{self.settings.simulator.admin_port}/admin/v1/faults"
         async with aiohttp.ClientSession() as session, session.post(url, json=described) as response:
             assert response.status == 201, await response.text()
+
+    async def move(self, asset: str, change: str, *, is_told: bool = True) -> None:
+        """Into the account, or out of it. is_told: whether user streams hear of it."""
+        if not is_told:
+            await self.fault(kind="drop_message", event="balanceUpdate", count=1)
+        url = f"http://127.0.0.1:{self.settings.simulator.admin_port}/admin/v1/balances"
+        body = {"account": "main", "asset": asset, "change": change}
+        async with aiohttp.ClientSession() as session, session.post(url, json=body) as response:
+            assert response.status == 200, await response.text()
 
     async def post(self, path: str, body: Any) -> None:
         async with (
@@ -190,6 +203,11 @@ class Account:
     def heard_of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.said if isinstance(event, kind)]
 
+    @property
+    def halted(self) -> dict[str, str]:
+        """What was told to be halted, and the last reason for it; '' for the account."""
+        return {command.scope.symbol: command.reason for command in self.heard_of(BreakerCommand)}
+
     async def open_at_venue(self) -> list[dict[str, Any]]:
         return [order["info"] for order in await self.gateway.client.fetch_open_orders("BTC/USD")]
 
@@ -228,8 +246,9 @@ def approved(
     lots: int = LOTS,
     time_in_force: TimeInForce = TimeInForce.GTC,
     valid_until_ns: int = 2**62,
+    symbol: str = "BTC-USD",
 ) -> OrderApproved:
-    signal = SignalId(f"cross:BTC-USD:{number}")
+    signal = SignalId(f"cross:{symbol}:{number}")
     return OrderApproved(
         id=f"approved:{number}",
         ts_ns=1,
@@ -238,7 +257,7 @@ def approved(
         signal_id=signal,
         account="main",
         instance="cross",
-        symbol="BTC-USD",
+        symbol=symbol,
         side=side,
         type=OrderType.MARKET if limit is None else OrderType.LIMIT,
         lots=lots,
@@ -284,29 +303,185 @@ async def test_what_happened_while_nobody_listened_is_found_by_the_comparison(
     assert account.heard_of(BreakerCommand) == []
 
 
-async def test_an_order_of_a_stranger_halts_the_account_with_a_reason_and_once(account: Account) -> None:
+async def test_an_order_of_a_stranger_halts_its_symbol_with_a_reason_and_once(account: Account) -> None:
     async with account.connected() as live:
         await account.gateway.client.create_order("BTC/USD", "limit", "buy", "0.01", "10000")
         await live.reconcile()
-        await live.reconcile()
+        assert account.halted == {}, "seen once"
+        assert account.handler.has_doubts
+        for _ in range(3):
+            await live.reconcile()
         await account.hear(approved())
-    [command] = account.heard_of(BreakerCommand)
-    assert command.open
-    assert "of BTC-USD is not ours" in command.reason
+        await account.hear(approved(2, symbol="ETH-USD", lots=100 * LOTS))
+    assert list(account.halted) == ["BTC-USD"]
+    assert "of BTC-USD is not ours" in account.halted["BTC-USD"]
     [rejected] = account.heard_of(OrderRejected)
-    assert "differs from our books" in rejected.reason
+    assert rejected.symbol == "BTC-USD"
+    assert "our books differ: open order" in rejected.reason
 
 
-async def test_a_trade_of_a_stranger_is_found_by_its_number_and_by_the_balances(
+async def test_a_trade_of_a_stranger_halts_its_symbol_at_once_and_what_it_moved_halts_nothing_more(
     account: Account, simulator: Simulator
 ) -> None:
     async with account.connected() as live:
         await account.gateway.client.create_order("BTC/USD", "market", "buy", "0.01")
         await simulator.advance()
         await live.reconcile()
+        assert list(account.halted) == ["BTC-USD"]
+        assert "trade 1 of BTC-USD" in account.halted["BTC-USD"]
+        account.start()
+        await live_again(account)
+    assert list(account.halted) == ["BTC-USD"], "the dollars that it cost are explained by it"
+
+
+async def live_again(account: Account) -> None:
+    """Two looks of a process that has just started."""
+    for _ in range(2):
+        account.handler.ask_to_reconcile()
+        await account.act(account.handler.news)
+
+
+async def test_coins_that_are_gone_halt_their_symbol_alone_and_positions_can_be_left(
+    account: Account, simulator: Simulator
+) -> None:
+    """0.01 of bought 0.03 BTC leave the account behind our back; the other symbol trades on, and a resume is enough."""
+    async with account.connected() as live:
+        await account.hear(approved(lots=3 * LOTS))
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        await simulator.move("BTC", "-0.01")
+        await live.reconcile()
+        assert account.halted == {}, "it may be on its way"
+        await live.reconcile()
+        assert list(account.halted) == ["BTC-USD"]
+        assert "the venue has 0.02 BTC, we 0.03" in account.halted["BTC-USD"]
+
+        await account.hear(approved(2))
+        await account.hear(approved(3, symbol="ETH-USD", lots=100 * LOTS))
+        await account.hear(approved(4, side=Side.SELL, purpose=Purpose.EXIT))
+        assert [rejected.symbol for rejected in account.heard_of(OrderRejected)] == ["BTC-USD"]
+        await simulator.advance()
+        await until(lambda: len(account.heard_of(OrderFilled)) == 3)
+
+        account.start()
+        await account.hear(halts("BTC-USD"))
+        await account.hear(halts())
+        await live_again(account)
+        await account.act(tuple)
+        account.handler.is_connected = True
+        await account.hear(approved(5))
+    assert list(account.halted) == ["BTC-USD"], "what was looked at is no difference any more"
+    assert len(account.heard_of(OrderRejected)) == 1
+
+
+async def test_a_resume_that_mended_nothing_is_followed_by_another_halt(account: Account, simulator: Simulator) -> None:
+    async with account.connected() as live:
+        await simulator.move("ETH", "0.5", is_told=False)
+        await live.reconcile()
+        await live.reconcile()
+        await account.hear(halts("ETH-USD"))
+        await simulator.move("ETH", "0.25", is_told=False)
+        await account.hear(halts())
+        await live.reconcile()
+        await live.reconcile()
+    assert [command.scope.symbol for command in account.heard_of(BreakerCommand)] == ["ETH-USD", "ETH-USD"]
+    assert "the venue has 0.75 ETH, we 0" in account.halted["ETH-USD"]
+
+
+async def test_dollars_that_are_gone_halt_the_account(account: Account, simulator: Simulator) -> None:
+    async with account.connected() as live:
+        await simulator.move("USD", "-250")
+        await live.reconcile()
+        await live.reconcile()
+        await account.hear(approved(symbol="ETH-USD"))
+    assert list(account.halted) == [""]
+    assert len(account.heard_of(OrderRejected)) == 1
+
+
+@pytest.mark.parametrize("asset", ["USD", "BTC"])
+async def test_a_deposit_that_the_venue_tells_of_halts_nothing(
+    account: Account, simulator: Simulator, asset: str
+) -> None:
+    async with account.connected() as live:
+        commits = account.commits
+        await simulator.move(asset, "1.5")
+        await until(lambda: account.commits > commits)
+        for _ in range(3):
+            await live.reconcile()
+        await account.hear(approved())
+    assert account.halted == {}
+    assert account.heard_of(OrderRejected) == []
+
+
+async def test_orders_that_reserve_and_dust_halt_nothing(account: Account, simulator: Simulator) -> None:
+    async with account.connected() as live:
+        await account.hear(approved(limit=1_000_000))
+        await simulator.move("BTC", "0.0000005", is_told=False)
+        for _ in range(3):
+            await live.reconcile()
+    assert account.halted == {}
+    assert not account.handler.has_doubts
+
+
+async def test_a_ledger_that_is_not_what_we_have_filled_halts_the_symbol(
+    account: Account, simulator: Simulator
+) -> None:
+    """The third way: the portfolio has booked twice what we have bought."""
+    async with account.connected():
+        await account.hear(bars(1))
+        await account.hear(approved())
+        await simulator.advance()
+        await until(lambda: bool(account.heard_of(OrderFilled)))
+        [filled] = account.heard_of(OrderFilled)
+        cash = 10_000 * 10**8
+        await account.hear(marked(1, cash=cash))
+        assert account.halted == {}, "the mark of a bar time before the fill was said need not have it"
+        await account.hear(bars(2))
+        await account.hear(marked(2, cash=cash - filled.value - filled.fee, lots=LOTS))
+        assert account.halted == {}
+
+        await account.hear(bars(3))
+        await account.hear(marked(3, cash=cash - filled.value - filled.fee, lots=2 * LOTS))
+        await account.hear(bars(4))
+        await account.hear(marked(4, cash=cash - filled.value - filled.fee, lots=2 * LOTS))
     [command] = account.heard_of(BreakerCommand)
-    assert "trade 1 of BTC-USD" in command.reason
-    assert "the venue has" in command.reason
+    assert command.scope == Scope(symbol="BTC-USD")
+    assert "the ledger has 0.02000000 BTC, our fills 0.01000000" in command.reason
+
+
+async def test_cash_that_the_fills_do_not_explain_in_the_ledger_halts_the_account(account: Account) -> None:
+    async with account.connected():
+        for number, cash in enumerate((10_000, 10_000, 9_000), 1):
+            await account.hear(bars(number))
+            await account.hear(marked(number, cash=cash * 10**8))
+    [command] = account.heard_of(BreakerCommand)
+    assert command.scope == Scope()
+    assert "the ledger has 9000.00000000 USD, our fills leave 10000.00000000" in command.reason
+
+
+def bars(number: int) -> BarsComplete:
+    return BarsComplete(id=f"bars:{number}", ts_ns=number, symbols=("BTC-USD",), sequence=number)
+
+
+def marked(number: int, *, cash: int, lots: int = 0) -> EquityMarked:
+    return EquityMarked(
+        id=f"equity:{number}",
+        ts_ns=number,
+        account="main",
+        cash=cash,
+        equity=cash,
+        peak=cash,
+        fees=0,
+        positions=(("BTC-USD", lots, 2_900_000),),
+    )
+
+
+def halts(*symbols: str) -> HaltsChanged:
+    """Risk's word on what is halted by execution."""
+    in_force = [
+        Halt(scope=Scope(symbol=symbol), reason="the books differ", actor="execution", since_ns=1) for symbol in symbols
+    ]
+    return HaltsChanged(id=f"halts:{symbols}", ts_ns=1, account="main", halts=tuple(in_force))
 
 
 @pytest.mark.parametrize("target", [None, 4_000_000], ids=["stop alone", "stop and target"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from n1v1.ids import ClientOrderId, FillId, OrderId, SignalId, TradeId, VenueOrderId
-from n1v1.risk.halts import Halt, Operation, Scope
+from n1v1.risk.halts import THE_ACCOUNT, Halt, Operation, Scope
 from n1v1.risk.reasons import Check, RefusalReason
 from n1v1.styles import Plan, Style
 from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
@@ -351,12 +351,14 @@ class OperatorCommand(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerCommand(Event):
-    """Halts or resumes a whole account without an end: what `OperatorCommand` can say in more words."""
+    """What a service that found something wrong says: it halts or resumes a scope without an end. `OperatorCommand` can
+    say the same in more words."""
 
     account: str
     open: bool
     reason: str
     actor: str
+    scope: Scope = THE_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,9 +77,13 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
 }
 
 
-def execution_hears(rules: StyleRules) -> tuple[type[Event], ...]:
-    """As HEARS says, and bars as well where styles may look at the market."""
-    return (BarClosed, *HEARS["execution"]) if rules.watches_market else HEARS["execution"]
+def execution_hears(rules: StyleRules, *, compares: bool = False) -> tuple[type[Event], ...]:
+    """As HEARS says, and bars as well where styles may look at the market.
+
+    compares: marks of the account too, to hold the ledger against the fills. In lockstep risk alone does that.
+    """
+    bars = (BarClosed,) if rules.watches_market else ()
+    return (*bars, *HEARS["execution"], *((EquityMarked,) if compares else ()))
 
 
 class Venue(QuietVenue, Protocol):

@@ -14,6 +14,7 @@ from aiohttp import web
 from n1v1_common.lifecycle import Service, ServiceContext, run_service
 from n1v1_common.lifecycle.http import aiohttp_app
 from n1v1_exchange_simulator.application import install_venue
+from n1v1_exchange_simulator.balances_api import BalancesApi
 from n1v1_exchange_simulator.faults.serving import opened_faults, serving_admin
 from n1v1_exchange_simulator.journal import JournalError
 from n1v1_exchange_simulator.pacing import SystemClock, advance_by_the_clock
@@ -62,7 +63,7 @@ async def serve(context: ServiceContext) -> None:
 
         async with (
             aiohttp_app(add_venue, open_more=open_tls_port)(context) as port,
-            serving_admin(faults, context.settings.simulator.admin_port),
+            serving_admin(faults, context.settings.simulator.admin_port, BalancesApi(exchange).routes()),
         ):
             _forget_what_stays()
             context.announce(listen.host, port)

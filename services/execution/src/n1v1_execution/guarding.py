@@ -14,10 +14,10 @@ from n1v1.events import SubmitOrder, SubmitOrderList, VenueAccepted, VenueReject
 from n1v1.execution.orders import Order
 from n1v1.execution.stage import Execution
 from n1v1.ids import OrderId, order_of_client_order_id
+from n1v1_execution.differences import Difference
 from n1v1_execution.patience import pause, until_answered
 from n1v1_execution.ports import OrderGateway, VenueTrouble
 from n1v1_execution.protection import Guard, Phase, Protection, Step
-from n1v1_execution.reconciliation import Difference
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class Books(Protocol):
         """Take over what the venue says, and carry out what follows from it."""
 
     async def halt(self, differences: Sequence[Difference]) -> None:
-        """Nothing new before somebody has looked."""
+        """Nothing new in what they concern before somebody has looked."""
 
 
 class Guarding:
@@ -112,7 +112,8 @@ class Guarding:
         log.warning("a protection was refused", entry=guard.entry_id, reason=answer.reason, code=answer.code)
         if not self._protection.refused(guard, answer):
             what = f"the position of {guard.entry_id} is unprotected: {answer.reason}"
-            await self._books.halt([Difference("order", what)])
+            symbol = self._protection.legs(guard)[0].symbol
+            await self._books.halt([Difference("order", symbol, what, guard.entry_id)])
 
     async def _sent(
         self, request: SubmitOrder | SubmitOrderList

@@ -14,10 +14,10 @@ import structlog
 
 from n1v1.events import (
     BarsComplete,
-    BreakerChanged,
-    BreakerCommand,
     CancelOrder,
+    EquityMarked,
     Event,
+    HaltsChanged,
     OrderApproved,
     OrderEvent,
     OrderFilled,
@@ -32,18 +32,20 @@ from n1v1.events import (
 )
 from n1v1.execution.orders import Order, OrderState
 from n1v1.execution.stage import Execution
-from n1v1.ids import ClientOrderId, OrderId, digest, order_of_client_order_id
+from n1v1.ids import ClientOrderId, OrderId, order_of_client_order_id
 from n1v1.values import Instrument, Purpose, TimeInForce
 from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.storage.journal import Effect
 from n1v1_common.telemetry.metrics import Metrics
+from n1v1_execution.differences import Difference, Suspicions
 from n1v1_execution.guarding import LOOKUPS_WITHOUT_RESULT, Guarding
+from n1v1_execution.ledger_watch import LedgerWatch
 from n1v1_execution.news import reports_of
 from n1v1_execution.patience import pause, until_answered
-from n1v1_execution.ports import OrderGateway, OrderUpdate, VenueTrouble
+from n1v1_execution.ports import Deposit, OrderGateway, OrderUpdate, VenueTrouble
 from n1v1_execution.protection import Protection
-from n1v1_execution.reconciliation import Difference, Reconciliation
+from n1v1_execution.reconciliation import Reconciliation
 from n1v1_execution.rows import fills_effect, orders_effect
 
 log = structlog.get_logger()
@@ -104,10 +106,11 @@ class ExecutionHandler:
             )
         self._needs_stream = needs_stream
         self._exits_without_redis = exits_without_redis
-        self._updates: deque[OrderUpdate] = deque()
+        self._ledger = LedgerWatch(stage, self._instruments)
+        self._suspicions = Suspicions(stage.account)
+        self._updates: deque[OrderUpdate | Deposit] = deque()
         self._to_ask: dict[OrderId, Order] = {}
         self._must_reconcile = False
-        self._suspicion = ""
         self._market_ns = 0
         self.is_connected = False
         self.is_reconciled = False
@@ -127,8 +130,10 @@ class ExecutionHandler:
             said += self._noted(self._stage.handle(event))
         if isinstance(event, OrderApproved):
             self._touch(event.order_id)
-        if isinstance(event, BreakerChanged) and not event.is_open:
-            self._trust_again()
+        if isinstance(event, EquityMarked) and event.account == self._stage.account:
+            said += self._suspect(self._ledger.compare(event))
+        if isinstance(event, HaltsChanged) and event.account == self._stage.account:
+            self._trust_again(event)
         return said
 
     async def _why_no_exit(self, approved: OrderApproved) -> str:
@@ -141,11 +146,21 @@ class ExecutionHandler:
         halt = await self._flags.is_open(approved.account)
         return "" if halt.is_known else f"not sent, {halt.reason}"
 
-    def _trust_again(self) -> None:
-        """An operator has closed the breaker: whatever was suspicious has been looked at."""
-        if self._suspicion and self._reconciliation is not None:
-            self._reconciliation.begin_anew()
-        self._suspicion = ""
+    def _trust_again(self, changed: HaltsChanged) -> None:
+        """Somebody has looked at what was suspicious and has resumed it: what the others have is right."""
+        resumed = self._suspicions.hear(changed)
+        self._ledger.forgive(resumed)
+        if self._reconciliation is not None:
+            self._reconciliation.forgive(resumed)
+
+    def _suspect(self, differences: Sequence[Difference]) -> Sequence[Event]:
+        """The halts that follow from what does not agree. Each is said once."""
+        commands = self._suspicions.add(differences, self._market_ns)
+        for difference in differences if commands else ():
+            scope = difference.symbol or "the account"
+            log.error("our books differ", kind=difference.kind, what=difference.what, halts=scope)
+            self._metrics.counter("execution_reconcile_differences_total", kind=difference.kind).inc()
+        return commands
 
     def _noted(self, outcome: Outcome) -> Sequence[Event]:
         """The events of an outcome; its commands wait until the step is stored."""
@@ -183,10 +198,11 @@ class ExecutionHandler:
         for event in events:
             if isinstance(event, OrderFilled):
                 reconciliation.book(event)
+                self._ledger.book(event, self._market_ns)
 
     # --- outside lockstep: what the user stream says, and the comparison with the venue -----------------------------
 
-    def hear(self, updates: Iterable[OrderUpdate]) -> None:
+    def hear(self, updates: Iterable[OrderUpdate | Deposit]) -> None:
         """Put down what the user stream says; `news` takes it up within a step."""
         self._updates.extend(updates)
 
@@ -198,6 +214,9 @@ class ExecutionHandler:
         said: list[Event] = []
         while self._updates:
             update = self._updates.popleft()
+            if isinstance(update, Deposit):
+                self._take_note(update)
+                continue
             order = self._order_in(update)
             if order is None:
                 self._must_reconcile = True
@@ -208,6 +227,11 @@ class ExecutionHandler:
             else:
                 said += self._noted(self._heard(reports))
         return said
+
+    def _take_note(self, deposit: Deposit) -> None:
+        log.warning("the venue says that something was paid in", asset=deposit.asset, amount=str(deposit.amount))
+        if self._reconciliation is not None:
+            self._reconciliation.announce(deposit)
 
     def _order_in(self, update: OrderUpdate) -> Order | None:
         order_id = order_of_client_order_id(update.client_order_id)
@@ -241,10 +265,12 @@ class ExecutionHandler:
             log.warning("the account could not be compared with the venue's", reason=str(error))
             return
         self._must_reconcile, self.is_reconciled = False, True
-        for difference in differences:
-            log.error("the venue differs from our books", kind=difference.kind, what=difference.what)
-            self._metrics.counter("execution_reconcile_differences_total", kind=difference.kind).inc()
         await self.halt(differences)
+
+    @property
+    def has_doubts(self) -> bool:
+        """Whether the last comparison has found something that a second one has to confirm."""
+        return self._reconciliation is not None and self._reconciliation.has_doubts
 
     async def _find(self, order: Order) -> Sequence[VenueReport]:
         """What the venue says of an order."""
@@ -262,21 +288,7 @@ class ExecutionHandler:
         await self._carry_out(await self._commit(self._heard(reports)))
 
     async def halt(self, differences: Sequence[Difference]) -> None:
-        """Said once; risk opens the breaker of the account."""
-        reason = "; ".join(difference.what for difference in differences)
-        if not reason or self._suspicion:
-            await self._commit(Outcome())
-            return
-        self._suspicion = reason
-        command = BreakerCommand(
-            id=f"halt:{self._stage.account}:{self._market_ns}:{digest(reason)}",
-            ts_ns=self._market_ns,
-            account=self._stage.account,
-            open=True,
-            reason=f"the venue differs from our books: {reason}",
-            actor="execution",
-        )
-        await self._commit(Outcome((command,)))
+        await self._commit(Outcome(tuple(self._suspect(differences))))
 
     async def _try_to_cancel(self, order: Order) -> None:
         try:
@@ -405,8 +417,8 @@ class ExecutionHandler:
     async def _why_halted(self, order: Order) -> str:
         if self._needs_stream and not self.is_connected:
             return "the user stream is not proven alive"
-        if self._suspicion:
-            return f"the venue differs from our books: {self._suspicion}"
+        if suspicion := self._suspicions.against(order.symbol):
+            return f"our books differ: {suspicion}"
         halt = await self._flags.is_open(order.account, instance=order.instance, symbol=order.symbol)
         return f"halted: {halt.reason}" if halt.is_open else ""
 
@@ -466,7 +478,8 @@ class ExecutionHandler:
         saved = self._stage.snapshot()
         if self._reconciliation is not None:
             saved["reconciliation"] = self._reconciliation.snapshot()
-            saved["suspicion"] = self._suspicion
+            saved["ledger"] = self._ledger.snapshot()
+            saved["suspicions"] = self._suspicions.snapshot()
         if self._protection is not None:
             saved["guards"] = self._protection.snapshot()
         return saved
@@ -476,7 +489,8 @@ class ExecutionHandler:
         self._market_ns = int(saved["market_ns"])
         if self._reconciliation is not None and "reconciliation" in saved:
             self._reconciliation.restore(saved["reconciliation"])
-            self._suspicion = saved["suspicion"]
+            self._ledger.restore(saved.get("ledger"))
+            self._suspicions.restore(saved.get("suspicions"))
         if self._protection is not None:
             self._protection.restore(saved.get("guards", ()))
         self._to_ask.clear()

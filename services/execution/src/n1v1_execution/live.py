@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 CLOCK_EVERY_S = 60.0
 MARKETS_EVERY_S = 15 * 60.0
+LOOK_AGAIN_S = 2.0
+"""Longer than a venue's lists lag behind one another, and than an execution takes to be heard."""
 CONNECT_AGAIN_AFTER_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 RENEW_AFTER_S = 23 * 3600.0
 """Before the venue ends the connection after a day, at a moment of its choice."""
@@ -81,7 +83,7 @@ class LiveAccount:
     async def _connected(self) -> None:
         """Subscribe first, compare then: what happens in between is heard twice rather than not at all."""
         await self._stream.connect()
-        await self.reconcile()
+        await self._look()
         if not self._handler.is_reconciled:
             raise VenueTrouble("the account could not be compared with the venue's")
         self._say_alive(True)
@@ -109,6 +111,13 @@ class LiveAccount:
     async def reconcile_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._reconcile_every_s)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Compare, and once more soon after if there is a doubt."""
+        await self.reconcile()
+        if self._handler.has_doubts:
+            await asyncio.sleep(LOOK_AGAIN_S)
             await self.reconcile()
 
     async def keep_clock(self) -> None:

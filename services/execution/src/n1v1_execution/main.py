@@ -53,7 +53,7 @@ async def work(context: ServiceContext) -> None:
             journal=journal,
             codec=codec_of(settings),
             handler=handler,
-            hears=execution_hears(rules),
+            hears=execution_hears(rules, compares=not settings.is_lockstep),
             contexts=TraceContexts(context.tracing),
             metrics=context.metrics,
             initial=stage.snapshot(),

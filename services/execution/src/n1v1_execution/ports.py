@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -44,7 +44,8 @@ class OpenOrder:
 class OwnTrade:
     """An execution of the account, as the venue lists it. client_order_id: empty where the venue does not say.
 
-    number: grows with every trade of a symbol where the venue counts them, else 0.
+    number: grows with every trade of a symbol where the venue counts them, else 0. moved: by asset, what it has changed
+    in the account's balances.
     """
 
     symbol: str
@@ -53,6 +54,7 @@ class OwnTrade:
     client_order_id: ClientOrderId
     ts_ns: int
     number: int = 0
+    moved: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,21 @@ class OrderUpdate:
     is_filled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """What the venue says was paid into the account."""
+
+    asset: str
+    amount: Decimal
+
+
 class UserStream(Protocol):
     """Pushed news of our orders. Nothing is replayed: after `connect` everything has to be reconciled."""
 
     async def connect(self) -> None:
         """Subscribe. Raises VenueTrouble."""
 
-    async def next(self, silence_s: float) -> Sequence[OrderUpdate]:
+    async def next(self, silence_s: float) -> Sequence[OrderUpdate | Deposit]:
         """The next updates; none when there was silence for so long. Raises VenueTrouble when the stream has ended."""
 
     async def probe(self) -> None:

@@ -28,7 +28,7 @@ from n1v1.events import (
     RiskModeChanged,
     SignalsComplete,
 )
-from n1v1.risk.halts import MARKET, Operation, Scope
+from n1v1.risk.halts import MARKET, Operation
 from n1v1.risk.invariants import Broken, Invariants
 from n1v1.risk.stage import Risk
 from n1v1_common.stage.loop import StageLoop
@@ -105,7 +105,7 @@ class RiskHandler:
             case OperatorCommand() if event.operation is Operation.RESUME and event.account == self._account:
                 self._invariants.forgive(event.scope)
             case BreakerCommand() if not event.open and event.account == self._account:
-                self._invariants.forgive(Scope())
+                self._invariants.forgive(event.scope)
             case OrderFilled() | OrderRejected() | OrderCancelled() | OrderExpired() if event.account == self._account:
                 return [*self._checked(answers), *self._invariants.check_reserved()]
             case _:

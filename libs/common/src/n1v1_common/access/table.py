@@ -58,7 +58,7 @@ ACCESS: Mapping[str, Access] = {
         speaks=("risk",), stage="risk", looks_up=(TRADING,), taps=(HALTS,), has_schema=True, writes_keys=("breaker:",)
     ),
     "execution": Access(
-        speaks=("execution", "control.v1.breaker"),  # it halts the account when the venue differs from its books
+        speaks=("execution", "control.v1.breaker"),  # it halts what it, the ledger and the venue differ in
         stage="execution",
         looks_up=(TRADING,),
         taps=(HALTS,),

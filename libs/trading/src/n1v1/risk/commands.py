@@ -8,7 +8,7 @@ from n1v1.events import BreakerCommand, CommandCarriedOut, Event, OperatorComman
 from n1v1.risk.account_book import AccountBook
 from n1v1.risk.brakes import Brakes
 from n1v1.risk.closings import Closings
-from n1v1.risk.halts import Operation, Scope
+from n1v1.risk.halts import Operation
 
 
 class Commands:
@@ -54,7 +54,7 @@ class Commands:
 
 
 def in_more_words(command: BreakerCommand) -> OperatorCommand:
-    """A command of the older form, which knew only the account."""
+    """The same command as an operator would give it."""
     return OperatorCommand(
         id=command.id,
         ts_ns=command.ts_ns,
@@ -62,7 +62,7 @@ def in_more_words(command: BreakerCommand) -> OperatorCommand:
         correlation_id=command.correlation_id,
         account=command.account,
         operation=Operation.HALT if command.open else Operation.RESUME,
-        scope=Scope(),
+        scope=command.scope,
         reason=command.reason,
         actor=command.actor,
     )

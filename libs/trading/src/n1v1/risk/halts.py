@@ -47,6 +47,9 @@ class Scope:
         return " on ".join(part for part in (self.instance, self.symbol) if part)
 
 
+THE_ACCOUNT = Scope()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
     """since_ns, until_ns: market time; until_ns 0: until somebody resumes the scope. command_id: what asked for it."""

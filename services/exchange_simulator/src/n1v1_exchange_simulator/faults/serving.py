@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -58,12 +58,16 @@ def opened_faults(settings: Settings, venue_ns: Callable[[], int]) -> Iterator[F
 
 
 @asynccontextmanager
-async def serving_admin(faults: Faults, port: int | None) -> AsyncIterator[int | None]:
-    """Gives the port that was bound; None: no admin API. Raises PortTaken."""
+async def serving_admin(
+    faults: Faults, port: int | None, more: Sequence[web.RouteDef] = ()
+) -> AsyncIterator[int | None]:
+    """Gives the port that was bound; None: no admin API. more: routes beside those of faults. Raises PortTaken."""
     if port is None:
         yield None
         return
-    runner = web.AppRunner(admin_application(faults), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    application = admin_application(faults)
+    application.add_routes(more)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
         bound = listening_socket(LOOPBACK, port, service="exchange_simulator")

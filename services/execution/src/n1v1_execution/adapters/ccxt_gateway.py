@@ -433,6 +433,7 @@ class CcxtGateway:
             client_order_id=self._names.read(str(trade.get("clientOrderId") or "")),
             ts_ns=int(trade["timestamp"]) * MS_NS,
             number=int(trade["id"]) if self._is_binance else 0,
+            moved=reports.moved_by(trade, self._instruments[symbol]),
         )
 
     async def name_of(self, symbol: str, venue_order_id: VenueOrderId) -> ClientOrderId:

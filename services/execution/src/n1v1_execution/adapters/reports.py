@@ -76,6 +76,16 @@ def commission_of(
     return Commission(quote, base, other, other_asset)
 
 
+def moved_by(trade: Mapping[str, Any], instrument: Instrument) -> Mapping[str, Decimal]:
+    """By asset, what a trade in ccxt's unified form has changed in the account's balances."""
+    sign = Side(str(trade["side"]).upper()).sign
+    amount = sign * Decimal(str(trade["amount"]))
+    moved = {instrument.base: amount, instrument.quote: -amount * Decimal(str(trade["price"]))}
+    for fee, asset in _fees(trade):
+        moved[asset] = moved.get(asset, Decimal(0)) - Decimal(fee)
+    return moved
+
+
 def accepted(order: Order, found: Mapping[str, Any]) -> VenueAccepted:
     """found: an order in ccxt's unified form."""
     return VenueAccepted(

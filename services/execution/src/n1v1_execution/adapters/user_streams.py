@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import ccxt.async_support as ccxt
@@ -21,7 +22,7 @@ from n1v1_common.telemetry.metrics import Metrics
 from n1v1_execution.adapters import reports
 from n1v1_execution.adapters.ccxt_gateway import IN_DOUBT, CcxtGateway
 from n1v1_execution.adapters.client import is_binance
-from n1v1_execution.ports import OrderUpdate, UserStream, VenueTrouble
+from n1v1_execution.ports import Deposit, OrderUpdate, UserStream, VenueTrouble
 
 log = structlog.get_logger()
 
@@ -98,8 +99,8 @@ class BinanceUserStream:
             heard = VenueTrouble(f"more than {QUEUE_MAX} events of the user stream are waiting")
         self._heard.put_nowait(heard)
 
-    async def next(self, silence_s: float) -> Sequence[OrderUpdate]:
-        updates: list[OrderUpdate] = []
+    async def next(self, silence_s: float) -> Sequence[OrderUpdate | Deposit]:
+        updates: list[OrderUpdate | Deposit] = []
         while not updates:
             try:
                 async with asyncio.timeout(silence_s):  # wait_for may lose a cancel that comes with an event
@@ -111,11 +112,13 @@ class BinanceUserStream:
                 updates += self._updates(self._heard.get_nowait())
         return updates
 
-    def _updates(self, heard: Event | VenueTrouble) -> list[OrderUpdate]:
+    def _updates(self, heard: Event | VenueTrouble) -> list[OrderUpdate | Deposit]:
         if isinstance(heard, VenueTrouble):
             raise heard
         if heard["e"] in OVER:
             raise VenueTrouble(f"the user stream has ended: {heard['e']}")
+        if heard["e"] == "balanceUpdate" and Decimal(heard["d"]) > 0:
+            return [Deposit(heard["a"], Decimal(heard["d"]))]
         is_ours = heard["e"] == "executionReport" and heard["s"] in self._by_wire
         return [self._update(heard)] if is_ours else []
 

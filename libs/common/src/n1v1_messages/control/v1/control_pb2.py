@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from n1v1_messages.envelope.v1 import envelope_pb2 as n1v1__messages_dot_envelope_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&n1v1_messages/control/v1/control.proto\x12\x18n1v1_messages.control.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\x85\x01\n\x0e\x42reakerCommand\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"\xf4\x01\n\x0fOperatorCommand\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x37\n\toperation\x18\x03 \x01(\x0e\x32$.n1v1_messages.envelope.v1.Operation\x12/\n\x05scope\x18\x04 \x01(\x0b\x32 .n1v1_messages.envelope.v1.Scope\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x10\n\x08lasts_ns\x18\x07 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&n1v1_messages/control/v1/control.proto\x12\x18n1v1_messages.control.v1\x1a(n1v1_messages/envelope/v1/envelope.proto\"\xb6\x01\n\x0e\x42reakerCommand\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12/\n\x05scope\x18\x06 \x01(\x0b\x32 .n1v1_messages.envelope.v1.Scope\"\xf4\x01\n\x0fOperatorCommand\x12\x35\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.n1v1_messages.envelope.v1.Envelope\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x37\n\toperation\x18\x03 \x01(\x0e\x32$.n1v1_messages.envelope.v1.Operation\x12/\n\x05scope\x18\x04 \x01(\x0b\x32 .n1v1_messages.envelope.v1.Scope\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x10\n\x08lasts_ns\x18\x07 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'n1v1_messages.control.v1.co
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BREAKERCOMMAND']._serialized_start=111
-  _globals['_BREAKERCOMMAND']._serialized_end=244
-  _globals['_OPERATORCOMMAND']._serialized_start=247
-  _globals['_OPERATORCOMMAND']._serialized_end=491
+  _globals['_BREAKERCOMMAND']._serialized_end=293
+  _globals['_OPERATORCOMMAND']._serialized_start=296
+  _globals['_OPERATORCOMMAND']._serialized_end=540
 # @@protoc_insertion_point(module_scope)

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class BreakerCommand(_message.Message):
-    """control.v1.breaker.<partition>.<account>: an operator opens or closes the breaker."""
+    """control.v1.breaker.<partition>.<account>: a service that found something wrong halts a scope, or resumes it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -28,12 +28,17 @@ class BreakerCommand(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     open: _builtins.bool
     reason: _builtins.str
     actor: _builtins.str
     @_builtins.property
     def envelope(self) -> _envelope_pb2.Envelope: ...
+    @_builtins.property
+    def scope(self) -> _envelope_pb2.Scope:
+        """Missing: the whole account."""
+
     def __init__(
         self,
         *,
@@ -42,10 +47,11 @@ class BreakerCommand(_message.Message):
         open: _builtins.bool = ...,
         reason: _builtins.str = ...,
         actor: _builtins.str = ...,
+        scope: _envelope_pb2.Scope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "actor", b"actor", "envelope", b"envelope", "open", b"open", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "actor", b"actor", "envelope", b"envelope", "open", b"open", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
