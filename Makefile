@@ -7,7 +7,7 @@ STAMP := $(VENV)/.set-up
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers chaos races soak clean
+.PHONY: help setup check test integration test-clients demo up down proto proto-check bench bench-peers chaos races soak upgrades clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ races: setup  ## 64 workers, 100,000 intents, one cap: undisturbed, with kills o
 
 soak: setup  ## hours of market at speed: slopes of memory, files, connections, consumers (HOURS=24)
 	$(BIN)/python -m chaos.soak --hours $(or $(HOURS),2) $(ARGS)
+
+upgrades: setup  ## every service restarted in turn, round after round, for an hour of trading (ARGS="--minutes 10")
+	$(BIN)/python -m chaos.upgrades $(ARGS)
 
 clean:  ## remove the virtual environment and caches (state and results stay)
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

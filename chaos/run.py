@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -53,26 +53,32 @@ class Outcome:
     is_reached: bool = True
 
 
-@dataclass
 class Undisturbed:
-    """The same replay in process. Its events up to a bar time are what a disturbed one must have said."""
+    """The same replay in process, as far as it is asked for. Its events up to a bar time are what a disturbed one must
+    have said. bar_times: how many the market has."""
 
-    events: Sequence[Event]
-    _ends: dict[int, int] = field(default_factory=dict)
+    def __init__(self, events: Iterator[Event], bar_times: int) -> None:
+        self.bar_times = bar_times
+        self._events = events
+        self._said: list[Event] = []
+        self._ends: dict[int, int] = {}
 
     @classmethod
     def of(cls, *more: str) -> Undisturbed:
         settings = replay_settings(*DENSE, *more).settings
-        said = list(events_in_process(settings, datasets.load(**dataset_of(settings))))
-        ends = {event.ts_ns: number for number, event in enumerate(said, 1) if isinstance(event, OrdersComplete)}
-        return cls(said, ends)
+        dataset = datasets.load(**dataset_of(settings))
+        return cls(events_in_process(settings, dataset), sum(1 for _ in dataset.steps()))
 
     def until(self, ts_ns: int) -> Sequence[Event]:
-        return self.events[: self._ends[ts_ns]]
-
-    @property
-    def bar_times(self) -> int:
-        return len(self._ends)
+        """Raises ValueError for a moment that is no bar time of the market."""
+        while ts_ns not in self._ends:
+            event = next(self._events, None)
+            if event is None:
+                raise ValueError(f"the market has no bar time {ts_ns}")
+            self._said.append(event)
+            if isinstance(event, OrdersComplete):
+                self._ends[event.ts_ns] = len(self._said)
+        return self._said[: self._ends[ts_ns]]
 
 
 class Drill:

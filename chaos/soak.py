@@ -41,14 +41,14 @@ SAMPLE_EVERY_S = 60.0
 CHECK_EVERY_S = 600.0
 STANDSTILL_WITHIN_S = 60.0
 
-MARKET = (
+MINUTES = (
     f"market.dataset={DATASET}",
     f"market.symbols={','.join(SYMBOLS)}",
     "market.timeframe=1m",
     "market.start=2022-01-01",
     "market.end=2030-01-01",
-    "replay.loop=true",
 )
+"""Of `store_market`."""
 # A position is entered or left whenever the direction changes, stop and target are near, and larger orders fill in
 # parts. It is a small part of the account and costs little, so that after a day of it there is still something to trade
 # with. Traced as by default.
@@ -132,18 +132,18 @@ async def _market() -> AsyncIterator[RunningReplay]:
     with tempfile.TemporaryDirectory(prefix="n1v1-soak-") as name:
         folder = Path(name)
         store_market(folder / "datasets")
-        settings = (*MARKET, *TRADING, f"paths.datasets_dir={folder / 'datasets'}")
+        settings = (*MINUTES, *TRADING, "replay.loop=true", f"paths.datasets_dir={folder / 'datasets'}")
         async with running(folder / "state", *settings, announce=announce_nothing) as replay:
             yield replay
 
 
-def store_market(folder: Path) -> None:
+def store_market(folder: Path, *, bars: int = BARS) -> None:
     """Two markets, drawn from a day of recorded minutes with a seed of their own each."""
     source = datasets.load("binance-1m")
     [recorded] = source.instruments
     series, instruments = {}, []
     for seed, instrument in enumerate(_instruments(recorded), 1):
-        series[instrument.symbol] = bootstrapped(source, BARS, seed).columns(recorded.symbol)
+        series[instrument.symbol] = bootstrapped(source, bars, seed).columns(recorded.symbol)
         instruments.append(instrument)
     store = Store(folder)
     dataset = Dataset(DATASET, source.timeframe, tuple(instruments), series)
