@@ -498,6 +498,16 @@ class TestRemembering:
         assert said == [event for step in steps for event in step(reference)]
         assert restarted.snapshot() == reference.snapshot()
 
+    def test_what_a_later_release_saved_of_the_decisions_that_wait_is_left_out(self) -> None:
+        later, taken_back = submitted(), execution()
+        later.handle(decisions())
+        saved = later.snapshot()
+        saved["decisions"]["release"] = "next"
+        taken_back.restore(saved)
+        said = told(taken_back, accepted())
+        assert [type(event) for event in said] == [OrderAccepted, OrdersComplete]
+        assert said == told(later, accepted())
+
     def test_a_snapshot_is_not_changed_by_what_comes_after(self) -> None:
         stage, again = submitted(), execution()
         taken = stage.snapshot()

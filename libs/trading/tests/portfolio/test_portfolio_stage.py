@@ -321,6 +321,18 @@ class TestRestarting:
         assert booked + restarted.take_transactions() == reference.take_transactions()
         assert restarted.snapshot() == reference.snapshot()
 
+    def test_what_a_later_release_saved_of_the_messages_that_wait_is_left_out(self) -> None:
+        later, taken_back = portfolio(), portfolio()
+        later.handle(bar(1, 100))
+        later.handle(bars_complete(HOUR, (), 1))
+        saved = later.snapshot()
+        [message] = saved["bars"]
+        message["release"] = "next"
+        taken_back.restore(saved)
+        said = taken_back.handle(fills_complete(1))
+        assert [type(event) for event in said] == [EquityMarked]
+        assert said == later.handle(fills_complete(1))
+
     def test_a_snapshot_is_not_changed_by_what_comes_after(self) -> None:
         stage, again = portfolio(), portfolio()
         close(stage, 1, bar(1, 100))

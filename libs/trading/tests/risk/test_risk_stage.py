@@ -720,6 +720,19 @@ class TestABatch:
         assert said == [answer for event in events for answer in reference.handle(event)]
         assert restarted.snapshot() == reference.snapshot()
 
+    def test_what_a_later_release_saved_of_the_messages_that_wait_is_left_out(self) -> None:
+        later, taken_back = risk_with(partitions=2), risk_with(partitions=2)
+        later.handle(signal(5))
+        later.handle(marked(5))
+        saved = later.snapshot()
+        [[_, batch]] = saved["batches"]
+        for message in (*batch["signals"], batch["equity"]):
+            message["release"] = "next"
+        taken_back.restore(saved)
+        said = taken_back.decide_without_waiting(5 * HOUR)
+        assert approved(said).signal_id == "cross:BTC-USD:5"
+        assert said == later.decide_without_waiting(5 * HOUR)
+
     def test_a_snapshot_is_not_changed_by_what_comes_after(self) -> None:
         risk, again = risk_with(), risk_with()
         order = approved(decide(risk, 5, signal(5)))

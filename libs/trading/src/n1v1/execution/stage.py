@@ -46,6 +46,7 @@ from n1v1.execution.parents import MarketWatch, Parent
 from n1v1.execution.requests import cancel_of, command_of
 from n1v1.ids import OrderId
 from n1v1.risk.halts import Halt
+from n1v1.saved_messages import known_fields
 from n1v1.styles import NO_RULES, Method, Plan, StyleRules
 from n1v1.values import INT64_MAX, OrderType, Purpose, Side
 
@@ -688,7 +689,8 @@ class Execution:
         self._held = {symbol: int(lots) for symbol, lots in saved["held"].items()}
         self._market_ns = int(saved["market_ns"])
         self._fills_complete_ns = int(saved["fills_complete_ns"])
-        self._decisions = DecisionsComplete(**saved["decisions"]) if saved["decisions"] else None
+        decisions = saved["decisions"]
+        self._decisions = DecisionsComplete(**known_fields(DecisionsComplete, decisions)) if decisions else None
         parents = [Parent.restored(entry, self._orders[entry["order_id"]]) for entry in saved.get("parents", ())]
         self._parents = {parent.order.order_id: parent for parent in parents}
         self._watch.restore(saved.get("watch", {}))

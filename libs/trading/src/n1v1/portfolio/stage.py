@@ -20,6 +20,7 @@ from n1v1.portfolio import ledger
 from n1v1.portfolio.ledger import Transaction
 from n1v1.portfolio.positions import Position, book_base_fee, book_trade
 from n1v1.rounding import notional
+from n1v1.saved_messages import known_fields
 from n1v1.values import Instrument
 
 
@@ -201,7 +202,10 @@ class Portfolio:
         self._positions = {symbol: Position(**entry) for symbol, entry in saved["positions"].items()}
         self._marks = dict(saved["marks"])
         self._marks_to_come = {int(time): dict(marks) for time, marks in saved["marks_to_come"]}
-        bars = [BarsComplete(**{**entry, "symbols": tuple(entry["symbols"])}) for entry in saved["bars"]]
+        bars = [
+            BarsComplete(**{**known_fields(BarsComplete, entry), "symbols": tuple(entry["symbols"])})
+            for entry in saved["bars"]
+        ]
         self._bars = {entry.ts_ns: entry for entry in bars}
         self._fills_ns, self._marked_ns = saved["fills_ns"], saved["marked_ns"]
         self._deposited = saved["deposited"]

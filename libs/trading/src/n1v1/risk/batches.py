@@ -15,6 +15,7 @@ from n1v1.events import (
     SignalsComplete,
     Wish,
 )
+from n1v1.saved_messages import known_fields
 from n1v1.styles import Method, Style
 from n1v1.values import TimeInForce
 
@@ -103,14 +104,12 @@ def _snapshot(batch: Batch) -> dict[str, Any]:
 
 
 def _restored(saved: Mapping[str, Any]) -> Batch:
-    signals = [
-        SignalRaised(**{**entry, "action": Action(entry["action"]), "wish": _wish(entry["wish"])})
-        for entry in saved["signals"]
-    ]
-    bars = [BarClosed(**entry) for entry in saved["bars"]]
+    signals = [_signal(entry) for entry in saved["signals"]]
+    bars = [BarClosed(**known_fields(BarClosed, entry)) for entry in saved["bars"]]
     equity = saved["equity"]
     if equity is not None:
-        equity = EquityMarked(**{**equity, "positions": tuple(tuple(row) for row in equity["positions"])})
+        positions = tuple(tuple(row) for row in equity["positions"])
+        equity = EquityMarked(**{**known_fields(EquityMarked, equity), "positions": positions})
     return Batch(
         signals={signal.id: signal for signal in signals},
         partitions=set(saved["partitions"]),
@@ -118,6 +117,11 @@ def _restored(saved: Mapping[str, Any]) -> Batch:
         has_bars=bool(saved["has_bars"]),
         equity=equity,
     )
+
+
+def _signal(saved: Mapping[str, Any]) -> SignalRaised:
+    given = known_fields(SignalRaised, saved)
+    return SignalRaised(**{**given, "action": Action(saved["action"]), "wish": _wish(saved["wish"])})
 
 
 def _wish(saved: Mapping[str, Any]) -> Wish:
