@@ -17,6 +17,16 @@ class WrongOption(CommandError):
     exit_code = 2
 
 
+class UsedWithOtherSettings(CommandError):
+    """The state folder belongs to an account that trades by other settings."""
+
+    def __init__(self, differences: str) -> None:
+        super().__init__(
+            f"{differences}\nGo on with the new ones: n1v1 up --new-settings REASON. "
+            "Begin anew beside the old: name another folder with N1V1_STATE_DIR."
+        )
+
+
 class NoStack(CommandError):
     """Nothing runs from the state folder, and the command needs a running stack."""
 

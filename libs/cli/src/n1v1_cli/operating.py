@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import re
 import time
 import uuid
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from n1v1_cli.bus import connected, settings_of
 from n1v1_cli.errors import CommandError, WrongOption
 from n1v1_cli.options import add_settings_options
+from n1v1_common.user_name import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ def add_operating_parser(subparsers: Any, name: str, description: str, *, ends_b
             metavar="TIME",
             help="ends by itself after so much market time, as in 30m, 4h or 1d; default: with n1v1 resume",
         )
-    parser.add_argument("--actor", default=getpass.getuser(), help="who asks for it; default: your user name")
+    parser.add_argument("--actor", default=user_name(), help="who asks for it; default: your user name")
     parser.add_argument("--id", metavar="NAME", help="a name of your own: a command of this name is carried out once")
     add_settings_options(parser)
 

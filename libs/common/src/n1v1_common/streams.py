@@ -66,7 +66,13 @@ STRATEGY_STATE = BucketSpec(
     max_bytes=256 * MIB,
 )
 
-ALL_BUCKETS = (STRATEGY_STATE,)
+CONFIG_LOCK = BucketSpec(
+    bucket="CONFIG_LOCK",
+    description="the settings that everybody who trades on an account must have, by account; see config_lock.py",
+    max_bytes=16 * MIB,
+)
+
+ALL_BUCKETS = (STRATEGY_STATE, CONFIG_LOCK)
 
 
 def stream_of(subject: str) -> StreamSpec:

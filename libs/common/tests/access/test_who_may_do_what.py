@@ -26,7 +26,7 @@ from n1v1_common.codec.table import CARRIED, Carried
 from n1v1_common.install import install_bus, install_schema
 from n1v1_common.instruments import instruments_of
 from n1v1_common.servers import Durability, EmbeddedServers, ServerMissing
-from n1v1_common.settings.model import Settings
+from n1v1_common.settings.model import Bus, Settings
 from n1v1_common.state import redis_state
 from n1v1_common.state.errors import MissingState, StateUnavailable
 from n1v1_common.streams import ALL_STREAMS, STRATEGY_STATE
@@ -42,7 +42,7 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emb
     folder = tmp_path_factory.mktemp("state")
     try:
         async with EmbeddedServers(folder, durability=Durability.PROCESS, signal_partitions=2) as running:
-            await install_bus(running.urls.nats)
+            await install_bus(Settings(bus=Bus(url=running.urls.nats)))
             for service in owners_of_schemas():
                 await install_schema(running.postgres.url, service, running.settings_of(service)["postgres.dsn"])
             yield running

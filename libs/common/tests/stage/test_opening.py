@@ -39,7 +39,7 @@ def context(tmp_path: Path) -> Iterator[ServiceContext]:
 
 
 async def take_one_and_fail(context: ServiceContext) -> None:
-    await install_bus(context.settings.bus.url)
+    await install_bus(context.settings)
     async with opened_bus(context) as bus:
         await bus.publish([Outgoing(subject_filter(BarsComplete), b"", "1")])
         batch = await anext(await bus.consume(SPEC))

@@ -1,4 +1,4 @@
-"""n1v1 config: checks settings, shows them, and explains where a value comes from."""
+"""n1v1 config: checks settings, shows them, explains where a value comes from, and which an account is locked to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from n1v1_cli.options import add_settings_options, load_settings
+from n1v1_common.user_name import user_name
 
 if TYPE_CHECKING:
     from n1v1_common.settings.load import Loaded, Origin
@@ -22,12 +23,24 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
     explain.add_argument("key", metavar="KEY", help="as in risk_management.max_drawdown")
     check = actions.add_parser("check", help="whether the settings are right")
     show = actions.add_parser("show", help="every setting with its value and its source; secrets are hidden")
-    for action in (explain, check, show):
+    lock = actions.add_parser(
+        "lock",
+        help="the settings that an account is locked to, and whether these are the same; with --reason: lock these",
+        description="Exit code 0 when they are the same, 3 when they are not. With --reason every running service that "
+        "has others ends, and stays away until it has these.",
+    )
+    lock.add_argument("--reason", help="lock these settings, and why")
+    lock.add_argument("--actor", default=user_name(), help="who locks them; default: your user name")
+    for action in (explain, check, show, lock):
         add_settings_options(action)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises ConfigError when the settings are wrong or there is no such key."""
+    """Raises ConfigError when the settings are wrong or there is no such key; of lock: see locking."""
+    if args.action == "lock":
+        from n1v1_cli import locking
+
+        return locking.run(args)
     loaded = load_settings(args)
     if args.action == "explain":
         print(explanation(loaded.origin_of(args.key)))

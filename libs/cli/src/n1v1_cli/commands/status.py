@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n1v1_cli import halted
+from n1v1_cli import halted, locking
 from n1v1_cli.errors import CommandError, NoStack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from n1v1_cli.stack.record import ProcessRecord, StackRecord
+    from n1v1_common.config_lock import ConfigLock
 
 EXIT_NOT_READY = 3
 
@@ -51,25 +52,26 @@ def run(args: argparse.Namespace) -> int:
     record = read_record(state_dir)
     if record is None or not stack_is_running(state_dir):
         raise NoStack(state_dir)
-    rows, halts = asyncio.run(_look(record))
+    rows, halts, lock = asyncio.run(_look(record))
     if args.json:
-        print(json.dumps(_as_json(record, rows, halts), indent=2))
+        print(json.dumps(_as_json(record, rows, halts, lock), indent=2))
     else:
         _print_table(record, rows)
+        _print_lock(lock)
         _print_halts(halts)
     return 0 if all(row.state == "ready" for row in rows) else EXIT_NOT_READY
 
 
-async def _look(record: StackRecord) -> tuple[list[Row], list[halted.Row] | str]:
-    """The processes, and what is halted or why that is not known."""
+async def _look(record: StackRecord) -> tuple[list[Row], list[halted.Row] | str, ConfigLock | str]:
+    """The processes, what is halted, and the lock of the settings; or why one is not known."""
     from n1v1_cli.bus import settings_of_stack
     from n1v1_common.bus.errors import BusError
 
-    rows = await look_at(record)
+    rows, settings = await look_at(record), settings_of_stack(record)
     try:
-        return rows, await halted.look_at_halts(settings_of_stack(record))
+        return rows, await halted.look_at_halts(settings), await locking.look(settings)
     except (CommandError, BusError) as error:
-        return rows, str(error)
+        return rows, str(error), str(error)
 
 
 async def look_at(record: StackRecord) -> list[Row]:
@@ -106,12 +108,23 @@ def resident_mb(pid: int) -> float | None:
     return None if kilobytes is None else round(kilobytes * 1024 / 1e6, 1)
 
 
-def _as_json(record: StackRecord, rows: list[Row], halts: list[halted.Row] | str) -> dict[str, object]:
-    """halted: null where that is not known."""
+def _as_json(
+    record: StackRecord, rows: list[Row], halts: list[halted.Row] | str, lock: ConfigLock | str
+) -> dict[str, object]:
+    """halted, config_hash: null where that is not known."""
     head = asdict(record)
     head.pop("processes")
     known = None if isinstance(halts, str) else [asdict(halt) for halt in halts]
-    return {**head, "processes": [asdict(row) for row in rows], "halted": known}
+    config_hash = None if isinstance(lock, str) else lock.hash
+    return {**head, "processes": [asdict(row) for row in rows], "halted": known, "config_hash": config_hash}
+
+
+def _print_lock(lock: ConfigLock | str) -> None:
+    if isinstance(lock, str):
+        print(f"which settings are locked is not known: {lock}")
+    else:
+        last = lock.history[-1]
+        print(f"locked to settings {last.hash[:12]} since {last.at}, by {last.actor}: {last.reason}")
 
 
 def _print_halts(halts: list[halted.Row] | str) -> None:

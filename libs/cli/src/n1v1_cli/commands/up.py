@@ -38,6 +38,11 @@ def add_parser(subparsers: Any) -> None:  # Any: argparse keeps the type of its 
     add_settings_options(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="return when everything is ready; n1v1 down stops")
     parser.add_argument("--speed", type=float, metavar="X", help="recorded seconds per second (replay.speed)")
+    parser.add_argument(
+        "--new-settings",
+        metavar="REASON",
+        help="the account trades by these settings from now on, and why; without it they must be those of before",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return detach(state_dir, args)
     from n1v1_cli.stack.interrupts import run_until_interrupted
 
-    return run_until_interrupted(keep_up(loaded, state_dir))
+    return run_until_interrupted(keep_up(loaded, state_dir, new_settings=args.new_settings))
 
 
 def with_venues_grids(loaded: Loaded, state_dir: Path) -> Settings:
@@ -79,12 +84,12 @@ def with_venues_grids(loaded: Loaded, state_dir: Path) -> Settings:
     return settings
 
 
-async def keep_up(loaded: Loaded, state_dir: Path) -> int:
+async def keep_up(loaded: Loaded, state_dir: Path, *, new_settings: str | None = None) -> int:
     """Runs until it is cancelled. Raises StackFailed when the stack cannot go on."""
     from n1v1_cli.stack.stack import Stack
 
     started = time.monotonic()
-    async with Stack(loaded, state_dir, announce=_tell) as stack:
+    async with Stack(loaded, state_dir, announce=_tell, new_settings=new_settings) as stack:
         await stack.ready()
         print(summary(stack, seconds=time.monotonic() - started), flush=True)
         raise await stack.failed()
@@ -132,7 +137,8 @@ def foreground_words(args: argparse.Namespace) -> list[str]:
     """The command line of the same `up` without --detach."""
     files = [word for file in args.config for word in ("-c", str(file.absolute()))]
     overrides = [word for override in args.overrides for word in ("--set", override)]
-    return ["up", *files, *overrides]
+    reason = ["--new-settings", args.new_settings] if args.new_settings is not None else []
+    return ["up", *files, *overrides, *reason]
 
 
 def _wait_until_ready(state_dir: Path, background: subprocess.Popen[bytes]) -> object | None:

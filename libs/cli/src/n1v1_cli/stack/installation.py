@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from n1v1_cli.errors import UsedWithOtherSettings
 from n1v1_common.access.table import owners_of_schemas
 
 if TYPE_CHECKING:
@@ -24,24 +25,30 @@ async def preparing() -> AsyncIterator[None]:
         await loading
 
 
-async def install(settings: Settings, servers: EmbeddedServers) -> None:
-    """settings: of the administrator.
+async def install(settings: Settings, servers: EmbeddedServers, *, new_settings: str | None = None) -> None:
+    """settings: of the administrator. new_settings: why these, if the folder was used with others.
 
     In servers of somebody else's every service has the rights of whom the settings name, so that it installs its own
     tables; streams are declared in any case.
 
-    Raises BusError or StorageError.
+    Raises UsedWithOtherSettings, BusError or StorageError.
     """
+    from n1v1_common.config_lock import SettingsDiffer
     from n1v1_common.install import install_bus, install_schema
-    from n1v1_common.stage.opening import bus_url
 
-    works = [install_bus(bus_url(settings))]
+    works = [install_bus(settings, new_settings=new_settings)]
     if servers.postgres in servers.all:
         dsns = {service: servers.settings_of(service)["postgres.dsn"] for service in owners_of_schemas()}
         works += [install_schema(servers.postgres.url, service, dsn) for service, dsn in dsns.items()]
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(work)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as errors:
+        differing = errors.subgroup(SettingsDiffer)
+        if differing is None:
+            raise
+        raise UsedWithOtherSettings(str(differing.exceptions[0])) from None
 
 
 def _load() -> None:

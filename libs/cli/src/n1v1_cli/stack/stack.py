@@ -36,6 +36,7 @@ class Stack:
     services: names from plan.SERVICES; all of them by default.
     announce: called with every event as it happens, crashes with the end of their log included.
     route: by which URL each service reaches servers and venue: drills put something in between.
+    new_settings: why these, when the folder was used with others.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Stack:
         announce: Announce = announce_nothing,
         limit: RestartLimit | None = None,
         route: Route = straight,
+        new_settings: str | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.events: list[Event] = []
@@ -55,6 +57,7 @@ class Stack:
         self._tell = announce
         self._limit = limit
         self._route = route
+        self._new_settings = new_settings
         self._started_at = datetime.now(UTC)
         self._is_ready = False
         self._states: dict[str, str] = {}
@@ -68,6 +71,7 @@ class Stack:
 
         Raises:
             FolderInUse: another stack runs from this folder; says which.
+            UsedWithOtherSettings: says which settings, and that `new_settings` takes these.
             ServerError, ConfigError: see there. Nothing is left running.
         """
         async with AsyncExitStack() as undo:
@@ -86,7 +90,7 @@ class Stack:
                 server_settings=servers.settings_of,
                 route=self._route,
             )
-            await install(self._plan.settings, servers)
+            await install(self._plan.settings, servers, new_settings=self._new_settings)
             self._supervisor = self._make_supervisor(servers, self._plan)
             undo.push_async_callback(self._supervisor.stop)
             self._supervisor.start()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from n1v1.pipeline import HEARS
 from n1v1_common.access.table import ACCESS, ADMIN, Access, users_of_the_bus
-from n1v1_common.bus.api import StreamSpec
+from n1v1_common.bus.api import BucketSpec, StreamSpec
 from n1v1_common.codec.codec import subject_filter
-from n1v1_common.streams import ALL_STREAMS, STRATEGY_STATE, stream_of
+from n1v1_common.streams import ALL_STREAMS, CONFIG_LOCK, STRATEGY_STATE, stream_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ def bus_permissions(user: str, *, signal_partitions: int) -> BusPermissions:
         publish += _of_durable(stream.name, durable)
     if access.keeps_strategy_state:
         publish += _of_snapshots(user, signal_partitions)
+    publish += _looked_up(CONFIG_LOCK)
     return BusPermissions(tuple(publish), (inbox, *access.taps))
 
 
@@ -88,6 +89,9 @@ def _of_durable(stream: str, durable: str) -> Iterator[str]:
 
 
 def _of_snapshots(user: str, signal_partitions: int) -> list[str]:
-    bucket = f"KV_{STRATEGY_STATE.bucket}"
     keys = [f"$KV.{STRATEGY_STATE.bucket}.{user}/{partition}" for partition in range(signal_partitions)]
-    return [f"$JS.API.STREAM.INFO.{bucket}", f"$JS.API.STREAM.MSG.GET.{bucket}", *keys]
+    return [*_looked_up(STRATEGY_STATE), *keys]
+
+
+def _looked_up(bucket: BucketSpec) -> list[str]:
+    return [f"$JS.API.STREAM.{request}.KV_{bucket.bucket}" for request in ("INFO", "MSG.GET")]

@@ -74,10 +74,10 @@ class Loaded:
 
         The same settings from other files, or in another state folder, have the same hash.
         """
-        plain = _plain(self.settings)
+        tree = plain(self.settings)
         for section in WHERE_NOT_WHAT:
-            del plain[section]
-        canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+            del tree[section]
+        canonical = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def origin_of(self, name: str) -> Origin:
@@ -168,14 +168,14 @@ def _shown(key: Key, value: object) -> object:
     return HIDDEN if value is not None and is_secret(key) else value
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """For hashing: JSON types only, no secrets, one writing for equal decimals."""
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, dict):
-        return {str(name): _plain(below) for name, below in value.items()}
+        return {str(name): plain(below) for name, below in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(below) for below in value]
+        return [plain(below) for below in value]
     if isinstance(value, SecretStr):
         return HIDDEN
     if isinstance(value, Decimal):

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import structlog
 
+from n1v1_common import config_lock
 from n1v1_common.access import ACCESS
 from n1v1_common.bus.api import Bus
 from n1v1_common.bus.nats import NatsBus
@@ -24,7 +25,7 @@ from n1v1_common.stage.halt_watch import HaltWatch
 from n1v1_common.state.hot_state import HotState
 from n1v1_common.storage.database import connect, migrate
 from n1v1_common.storage.journal import Journal
-from n1v1_common.streams import TRADING
+from n1v1_common.streams import CONFIG_LOCK, TRADING
 
 log = structlog.get_logger()
 
@@ -46,9 +47,11 @@ def codec_of(settings: Settings) -> Codec:
 @asynccontextmanager
 async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
     """The bus, watched by the health check `nats`. Its streams are there already: see n1v1_common.install. The service
-    hears of halts on it.
+    has proved on it that its settings are those of the account, and hears of halts.
 
     Who ends well drains it. Who fails leaves it at once: nobody will finish what is in hand, and it comes again.
+
+    Raises NotLocked, SettingsDiffer, BusError.
     """
     bus = await NatsBus.connect(bus_url(context.settings), name=context.instance)
 
@@ -59,11 +62,16 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
     may_look_up = TRADING in ACCESS[context.service].looks_up
     watch = HaltWatch(bus, account=context.settings.account.id, metrics=context.metrics, looks_up=may_look_up)
     try:
-        watching = asyncio.create_task(watch.run())
+        bucket = await bus.key_value(CONFIG_LOCK)
+        lock = await config_lock.prove(bucket, context.settings)
+        log.info("the settings are those of the account", config_hash=lock.hash)
+        proving = config_lock.go_on_proving(bucket, context.settings, context.drain)
+        watching = [asyncio.create_task(work) for work in (watch.run(), proving)]
         try:
             yield bus
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
     except BaseException:
         await bus.close()
         raise
