@@ -1,8 +1,9 @@
 """python -m bench"""
 
-from bench import backtest_command, engine, flow, indicators, market_data, venue
+from bench import backtest_command, engine, exactly_once, flow, indicators, market_data, venue
 
 flow.main()
+exactly_once.main()
 indicators.main()
 engine.main()
 market_data.main()

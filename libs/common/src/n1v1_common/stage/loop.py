@@ -342,8 +342,10 @@ class StageLoop:
 async def _first(event: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
     """Wait until the event is set or one of the tasks has ended."""
     waiting = asyncio.ensure_future(event.wait())
-    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+    try:
+        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
 
 
 def _msg_id(delivery: Delivery) -> str:
