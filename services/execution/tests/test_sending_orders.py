@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,7 @@ from n1v1.events import (
     OrderUnknown,
     SubmitOrder,
     SubmitOrderList,
+    TickerSeen,
     VenueAccepted,
     VenueClosed,
     VenueRejected,
@@ -39,11 +43,16 @@ from n1v1.pipeline import bars_complete
 from n1v1.risk.halts import Halt, Scope
 from n1v1.simulation.venue import SimulatedVenue, VenueRules
 from n1v1.styles import Method, Plan
-from n1v1.values import Instrument, OrderType, Purpose, Side, TimeInForce
+from n1v1.values import PPB, Instrument, OrderType, Purpose, Side, TimeInForce
+from n1v1_common.bus.api import Outgoing
+from n1v1_common.bus.memory import MemoryBus
+from n1v1_common.codec import Codec
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.memory import MemoryHotState
+from n1v1_common.streams import MARKET_FLOW
 from n1v1_common.telemetry.metrics import Metrics
 from n1v1_execution import handlers, patience
+from n1v1_execution.adapters.best_prices import PublishedPrices
 from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
 from n1v1_execution.ports import VenueTrouble
 
@@ -53,6 +62,9 @@ ONE = 100_000_000
 """Lots of one BTC, and quanta of one USD."""
 
 
+RULES = VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0)
+
+
 class TroubledVenue:
     """A simulated venue on a bad line. Each trouble is used up by one request, in order.
 
@@ -60,8 +72,8 @@ class TroubledVenue:
     the n-th question on.
     """
 
-    def __init__(self) -> None:
-        self.venue = SimulatedVenue([BTC], VenueRules(fee_rate_ppb=1_000_000, slippage_ppb=0))
+    def __init__(self, rules: VenueRules = RULES) -> None:
+        self.venue = SimulatedVenue([BTC], rules)
         self.venue.open_account("main", 100_000 * ONE)
         self.submits: list[ClientOrderId] = []
         self.requests: list[str] = []
@@ -158,6 +170,7 @@ class Bench:
         self.rows: dict[str, str] = {}
         self.absence_after_s = absence_after_s
         self.exits_without_redis = True
+        self.prices: PublishedPrices | None = None
         self.start()
 
     def start(self) -> None:
@@ -170,6 +183,7 @@ class Bench:
             instruments=[BTC],
             absence_after_s=self.absence_after_s,
             metrics=Metrics(),
+            prices=self.prices,
             exits_without_redis=self.exits_without_redis,
         )
         self.handler.commit = self.commit
@@ -705,3 +719,131 @@ async def test_live_a_part_goes_out_when_its_time_has_come_by_the_clock(
     await asyncio.wait_for(acted.wait(), 5)
     clock.cancel()
     assert len(venue.submits) == 2
+
+
+async def test_an_order_that_follows_the_market_waits_at_the_best_price_that_market_data_has_published(
+    venue: TroubledVenue, bench: Bench
+) -> None:
+    bus, codec = MemoryBus(), Codec([BTC])
+    await bus.declare([MARKET_FLOW])
+    bench.prices = PublishedPrices(bus, codec)
+    bench.start()
+    plan = Plan(method=Method.ADAPTIVE, parts=3, interval_ns=HOUR_NS, step_lots=1_000, least_lots=1_000)
+    for bar, best in ((1, 9_901), (2, 9_905), (3, None)):
+        if best is not None:
+            seen = ticker(bar * HOUR_NS, bid=best, ask=best + 10)
+            await bus.publish([Outgoing(*codec.encode(seen), seen.id)])
+        if bar > 1:
+            venue.advance(bar)
+        entry = [replace(approved(), plan=plan, valid_until_ns=9 * HOUR_NS)] if bar == 1 else [bars(bar)]
+        await bench.step(*entry, decided(bar))
+    sent = [order.limit_ticks for order in venue.venue.orders]
+    assert sent == [9_901, 9_905, None], "at last at the market"
+
+
+def ticker(ts_ns: int, *, bid: int, ask: int) -> TickerSeen:
+    return TickerSeen(
+        id=f"ticker:{ts_ns}",
+        ts_ns=ts_ns,
+        symbol="BTC-USD",
+        bid_ticks=bid,
+        bid_lots=ONE,
+        ask_ticks=ask,
+        ask_lots=ONE,
+    )
+
+
+class Killed(BaseException):
+    """The process ends here; nobody may catch it."""
+
+
+class Fate:
+    """By its seed: where requests and answers get lost, and where the process is killed."""
+
+    def __init__(self, seed: int, bench: Bench, venue: TroubledVenue) -> None:
+        self._chance = random.Random(seed)
+        self._venue = venue
+        self._until_first = self._chance.randint(1, 6)
+        self.kills = 0
+        for name in ("submit", "submit_list", "cancel"):
+            setattr(venue, name, partial(self._sent, getattr(venue, name)))
+        bench.commit = self._committed(bench.commit)  # type: ignore[method-assign, assignment]  # a process that may die there
+
+    def choose(self, *things: Any) -> Any:
+        return self._chance.choice(things)
+
+    def _die(self, chance: float) -> None:
+        self._until_first -= 1
+        if self._until_first == 0 or self._chance.random() < chance:
+            self.kills += 1
+            raise Killed
+
+    async def _sent(self, send: Callable[[Any], Awaitable[Any]], what: Any) -> Any:
+        self._die(0.15)
+        self._venue.troubles = [self.choose("", "", "", "before", "after")]
+        try:
+            answer = await send(what)
+        finally:
+            self._die(0.15)
+        return answer
+
+    def _committed(self, commit: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+        async def committed(decide: Any) -> None:
+            self._die(0.1)
+            await commit(decide)
+            self._die(0.1)
+
+        return committed
+
+
+@pytest.mark.parametrize("seed", range(200))
+async def test_killed_at_any_moment_the_books_are_the_venues(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries with stop and target, stops that are moved, exits, all of them filled in parts: each process ends between
+    any two of its steps, requests and answers get lost, and the next process goes on with what was stored."""
+    monkeypatch.setattr(patience, "ASK_AGAIN_S", 0.001)
+    venue = TroubledVenue(replace(RULES, participation_ppb=PPB * 6 // 10))
+    venue.advance(1)
+    bench = Bench(venue, absence_after_s=0.01)
+    await bench.flags.close("main", version=1)
+    fate = Fate(seed, bench, venue)
+    bench.start()
+    for bar in range(1, 13):
+        if bar > 1:
+            venue.advance(bar, price=fate.choose(88, 94, 96, 100, 104, 125))
+            await until_carried_out(bench, bars(bar))
+        await until_carried_out(bench, *decision(bench, bar, fate), decided(bar))
+    assert fate.kills
+    trades = [trade.trade_id for trade in venue.venue.trades("main", "BTC-USD")]
+    filled = [event.trade_id for event in bench.heard_of(OrderFilled)]  # type: ignore[attr-defined]  # narrowed by heard_of
+    assert sorted(filled) == sorted(trades), "each trade is told once"
+    held = venue.venue.balances("main")["BTC"]
+    assert bench.stage.held_lots("BTC-USD") == held.free + held.locked
+    assert sorted(order.client_order_id for order in bench.stage.open_orders) == sorted(at_venue(venue))
+    names = [order.client_order_id.rsplit("-", 1)[0] for order in venue.venue.orders]
+    assert len(names) == len(set(names)), "no order is there under two attempts"
+
+
+async def until_carried_out(bench: Bench, *events: Event) -> None:
+    """As the stage loop: what was not stored is heard again, and what was stored is carried out."""
+    stored = len(bench.saved)
+    while True:
+        try:
+            await bench.step(*(events if len(bench.saved) == stored else ()))
+        except Killed:
+            bench.start()
+            continue
+        return
+
+
+def decision(bench: Bench, bar: int, fate: Fate) -> list[OrderApproved]:
+    """What risk would permit."""
+    at_work = [order for order in bench.stage.open_orders if not order.protects]
+    held = bench.stage.held_lots("BTC-USD")
+    if at_work or bar == 12:
+        return []
+    if not held:
+        return [approved(bar, bar=bar, bracket=fate.choose(BRACKET, Bracket(stop_ticks=9_000), None))]
+    leaving = replace(approved(bar, side=Side.SELL, reduce_only=True, bar=bar), lots=held)
+    target = fate.choose(None, Bracket(target_ticks=13_000))
+    moved = replace(leaving, purpose=Purpose.STOP_LOSS, type=OrderType.STOP, trigger_ticks=8_700 + bar, bracket=target)
+    return fate.choose([leaving], [moved], [moved], [])  # type: ignore[no-any-return]  # one of these

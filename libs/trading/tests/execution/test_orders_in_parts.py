@@ -33,10 +33,11 @@ from n1v1.events import (
     VenueReport,
 )
 from n1v1.execution.orders import OrderState
+from n1v1.execution.parents import Quote
 from n1v1.execution.stage import Execution
 from n1v1.ids import OrderId, SignalId, TradeId, VenueOrderId
 from n1v1.pipeline import bars_complete
-from n1v1.styles import Method, Plan, StyleRules
+from n1v1.styles import SECOND_NS, Method, Plan, StyleRules
 from n1v1.values import INT64_MAX, Liquidity, OrderType, Purpose, Side, TimeInForce
 
 MINUTE = 60_000_000_000
@@ -444,6 +445,35 @@ class TestWhatFollowsTheMarket:
         assert (desk.sent[2].type, desk.sent[2].limit_ticks, desk.sent[2].lots) == (OrderType.MARKET, None, 70)
         desk.fill(desk.sent[2])
         assert desk.stage.open_orders == []
+
+    @pytest.mark.parametrize(("side", "prices"), [(Side.BUY, [99, 103]), (Side.SELL, [101, 105])])
+    def test_where_the_book_is_heard_it_waits_at_the_best_price_of_its_side(
+        self, side: Side, prices: list[int]
+    ) -> None:
+        desk = self.desk()
+        plan = replace(PLAN, method=Method.ADAPTIVE, parts=3)
+        desk.stage.see_quote("BTC-USD", Quote(NOW, 99, 101))
+        desk.do(desk.stage.handle(replace(approval(plan=plan), side=side)))
+        assert desk.stage.symbols_to_bid(NOW) == set()
+        assert desk.stage.symbols_to_bid(NOW + MINUTE) == {"BTC-USD"}
+        desk.stage.see_quote("BTC-USD", Quote(NOW + MINUTE - 4 * SECOND_NS, 103, 105))
+        desk.at(1)
+        assert [order.limit_ticks for order in desk.sent] == prices
+        desk.at(2)
+        assert desk.sent[2].type is OrderType.MARKET
+
+    def test_best_prices_that_are_old_or_of_another_life_are_not_gone_by(self) -> None:
+        desk = self.desk()
+        for minute in (-1, 0):
+            desk.stage.observe((bar(minute, 100, high=104, low=96),))
+        desk.stage.see_quote("BTC-USD", Quote(NOW, 99, 101))
+        plan = replace(PLAN, method=Method.ADAPTIVE, parts=3)
+        desk.do(desk.stage.handle(approval(plan=plan)))
+        desk.at(1)
+        assert [order.limit_ticks for order in desk.sent] == [99, 96], "the second goes by the bars"
+        desk.stage.see_quote("BTC-USD", Quote(NOW, 99, 101))
+        desk.restart()
+        assert "quotes" not in desk.stage.snapshot()["watch"]
 
     def test_a_bid_is_never_worse_than_the_limit_of_the_strategy(self) -> None:
         desk = self.desk()

@@ -15,6 +15,7 @@ import structlog
 from n1v1.events import (
     BarsComplete,
     CancelOrder,
+    DecisionsComplete,
     EquityMarked,
     Event,
     HaltsChanged,
@@ -31,8 +32,10 @@ from n1v1.events import (
     VenueReport,
 )
 from n1v1.execution.orders import Order, OrderState
+from n1v1.execution.parents import Quote
 from n1v1.execution.stage import Execution
 from n1v1.ids import ClientOrderId, OrderId, order_of_client_order_id
+from n1v1.styles import Method
 from n1v1.values import Instrument, Purpose, TimeInForce
 from n1v1_common.crash_points import CrashPoint, reached
 from n1v1_common.state.breaker import BreakerFlags
@@ -43,7 +46,7 @@ from n1v1_execution.guarding import LOOKUPS_WITHOUT_RESULT, Guarding
 from n1v1_execution.ledger_watch import LedgerWatch
 from n1v1_execution.news import reports_of
 from n1v1_execution.patience import pause, until_answered
-from n1v1_execution.ports import Deposit, OrderGateway, OrderUpdate, VenueTrouble
+from n1v1_execution.ports import BestPrices, Deposit, OrderGateway, OrderUpdate, VenueTrouble
 from n1v1_execution.protection import Protection
 from n1v1_execution.reconciliation import Reconciliation
 from n1v1_execution.rows import fills_effect, orders_effect
@@ -80,11 +83,13 @@ class ExecutionHandler:
         metrics: Metrics,
         reconciliation: Reconciliation | None = None,
         protection: Protection | None = None,
+        prices: BestPrices | None = None,
         needs_stream: bool = False,
         exits_without_redis: bool = True,
     ) -> None:
         """reconciliation: None in lockstep, where the market waits for us and we ask for every open order.
-        protection: where the venue cannot take an entry and its legs as one list. needs_stream: new orders go out
+        protection: where the venue cannot take an entry and its legs as one list. prices: None where market_data
+        publishes none, and in lockstep. needs_stream: new orders go out
         only while somebody says that the user stream is alive (`is_connected`).
         exits_without_redis: whether orders that reduce a position go out while nobody can tell whether the account is
         halted.
@@ -104,6 +109,7 @@ class ExecutionHandler:
             self._guarding = Guarding(
                 protection=protection, stage=stage, gateway=gateway, books=self, absence_after_s=absence_after_s
             )
+        self._prices = prices
         self._needs_stream = needs_stream
         self._exits_without_redis = exits_without_redis
         self._ledger = LedgerWatch(stage, self._instruments)
@@ -120,6 +126,10 @@ class ExecutionHandler:
 
     async def handle(self, event: Event) -> Sequence[Event]:
         said: list[Event] = []
+        if isinstance(event, OrderApproved) and event.plan is not None and event.plan.method is Method.ADAPTIVE:
+            await self._look_at_books({event.symbol})
+        elif isinstance(event, DecisionsComplete):
+            await self._look_at_books(self._stage.symbols_to_bid(max(event.ts_ns, self._market_ns)))
         if isinstance(event, BarsComplete):
             self._market_ns = event.ts_ns
             for order in self._stage.open_orders:
@@ -310,6 +320,18 @@ class ExecutionHandler:
     def is_due(self, now_ns: int) -> bool:
         """Whether an order that is carried out in parts, or has to end by time, waits for something."""
         return self._stage.due_ns <= now_ns
+
+    async def look_at_books(self, now_ns: int) -> None:
+        """Before `work`, so that orders which follow the market are priced by its newest word."""
+        await self._look_at_books(self._stage.symbols_to_bid(now_ns))
+
+    async def _look_at_books(self, symbols: Iterable[str]) -> None:
+        if self._prices is None:
+            return
+        for symbol in symbols:
+            seen = await self._prices.newest(symbol)
+            if seen is not None and seen.bid_ticks is not None and seen.ask_ticks is not None:
+                self._stage.see_quote(symbol, Quote(seen.ts_ns, seen.bid_ticks, seen.ask_ticks))
 
     def work(self, now_ns: int) -> Sequence[Event]:
         return self._noted(self._stage.work(now_ns))
@@ -504,6 +526,7 @@ async def keep_orders_in_time(handler: ExecutionHandler, act: Act) -> None:
         await asyncio.sleep(LOOK_AT_CLOCK_S)
         now_ns = time.time_ns()
         if handler.is_due(now_ns):
+            await handler.look_at_books(now_ns)
             await act(partial(handler.work, now_ns))
 
 

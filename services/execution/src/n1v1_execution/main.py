@@ -22,9 +22,10 @@ from n1v1_common.stage import StageLoop, TraceContexts
 from n1v1_common.stage.opening import codec_of, opened_bus, opened_hot_state, opened_schema, taken_over
 from n1v1_common.state.breaker import BreakerFlags
 from n1v1_common.state.rate_budget import BINANCE, shared_budget
+from n1v1_execution.adapters.best_prices import PublishedPrices
 from n1v1_execution.adapters.ccxt_gateway import CcxtGateway, opened_gateway
 from n1v1_execution.handlers import ExecutionHandler, keep_orders_in_time
-from n1v1_execution.ports import VenueNotUsable, VenueTrouble
+from n1v1_execution.ports import BestPrices, VenueNotUsable, VenueTrouble
 from n1v1_execution.protection import Protection
 from n1v1_execution.reconciliation import Reconciliation
 
@@ -46,12 +47,13 @@ async def work(context: ServiceContext) -> None:
     ):
         journal = await taken_over(context, pool, bus)
         gateway.fence(journal.prove)
-        handler = handler_of(settings, stage, gateway, BreakerFlags(state), context)
+        codec = codec_of(settings)
+        handler = handler_of(settings, stage, gateway, BreakerFlags(state), PublishedPrices(bus, codec), context)
         loop = StageLoop(
             name="execution",
             bus=bus,
             journal=journal,
-            codec=codec_of(settings),
+            codec=codec,
             handler=handler,
             hears=execution_hears(rules, compares=not settings.is_lockstep),
             contexts=TraceContexts(context.tracing),
@@ -74,7 +76,12 @@ async def work(context: ServiceContext) -> None:
 
 
 def handler_of(
-    settings: Settings, stage: Execution, gateway: CcxtGateway, flags: BreakerFlags, context: ServiceContext
+    settings: Settings,
+    stage: Execution,
+    gateway: CcxtGateway,
+    flags: BreakerFlags,
+    prices: BestPrices,
+    context: ServiceContext,
 ) -> ExecutionHandler:
     exchange, instruments = settings.exchange, instruments_of(settings)
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
@@ -88,6 +95,7 @@ def handler_of(
         metrics=context.metrics,
         reconciliation=Reconciliation(stage=stage, view=gateway, instruments=by_symbol) if is_live else None,
         protection=None if gateway.takes_protected_entries else Protection(stage=stage, instruments=by_symbol),
+        prices=prices if is_live and "ticker" in settings.market.channels else None,
         needs_stream=not settings.is_simulated,
         exits_without_redis=settings.risk_management.exits_without_redis,
     )

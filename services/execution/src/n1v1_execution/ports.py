@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from n1v1.errors import N1v1Error
-from n1v1.events import SubmitOrder, SubmitOrderList, VenueAccepted, VenueFilled, VenueRejected, VenueReport
+from n1v1.events import SubmitOrder, SubmitOrderList, TickerSeen, VenueAccepted, VenueFilled, VenueRejected, VenueReport
 from n1v1.execution.orders import Order
 from n1v1.ids import ClientOrderId, TradeId, VenueOrderId
 from n1v1.rounding import notional
@@ -159,6 +159,13 @@ class AccountView(Protocol):
 
     async def balances(self) -> Mapping[str, Decimal]:
         """Free and locked together, by asset."""
+
+
+class BestPrices(Protocol):
+    """What market_data says of a book's best prices."""
+
+    async def newest(self, symbol: str) -> TickerSeen | None:
+        """None: nobody has said any yet."""
 
 
 class OrderGateway(Protocol):

@@ -60,7 +60,7 @@ ACCESS: Mapping[str, Access] = {
     "execution": Access(
         speaks=("execution", "control.v1.breaker"),  # it halts what it, the ledger and the venue differ in
         stage="execution",
-        looks_up=(TRADING,),
+        looks_up=(MARKET_FLOW, TRADING),  # prices, for orders that follow the book
         taps=(HALTS,),
         has_schema=True,
         reads_keys=("breaker:",),

@@ -15,11 +15,13 @@ from n1v1.bars import ClosedBar
 from n1v1.events import Bracket
 from n1v1.exact import mul_div
 from n1v1.execution.orders import Order
-from n1v1.styles import VOLUME_LOOKBACK_NS, Method, Plan, StyleRules
+from n1v1.styles import SECOND_NS, VOLUME_LOOKBACK_NS, Method, Plan, StyleRules
 from n1v1.values import INT64_MAX, PPB, Side
 
 ATR_BARS = 14
 BARS_KEPT = 128
+QUOTE_FRESH_NS = 5 * SECOND_NS
+"""Best prices older than that are those of a market that nobody hears of: as long as a book may be silent."""
 
 
 @dataclass(slots=True)
@@ -124,11 +126,26 @@ class Seen(NamedTuple):
     volume: int
 
 
+class Quote(NamedTuple):
+    """The best prices of a book at a moment, in ticks."""
+
+    ts_ns: int
+    bid: int
+    ask: int
+
+
 class MarketWatch:
-    """The last bars of every symbol, for styles that look at the market."""
+    """The last bars of every symbol, and its best prices where they are heard, for styles that look at the market.
+
+    Best prices are not saved: those of another life are old.
+    """
 
     def __init__(self) -> None:
         self._bars: dict[str, deque[Seen]] = {}
+        self._quotes: dict[str, Quote] = {}
+
+    def see_quote(self, symbol: str, quote: Quote) -> None:
+        self._quotes[symbol] = quote
 
     def observe(self, bar: ClosedBar) -> None:
         bars = self._bars.setdefault(bar.symbol, deque(maxlen=BARS_KEPT))
@@ -148,11 +165,15 @@ class MarketWatch:
             volumes[place * parts // len(bars)] += bar.volume
         return volumes if sum(volumes) > 0 else [1] * parts
 
-    def bid(self, symbol: str, side: Side, rules: StyleRules, *, otherwise: int) -> int:
-        """Where an order waits for the market to come: a share of the ATR better than the last close.
+    def bid(self, symbol: str, side: Side, rules: StyleRules, *, now_ns: int, otherwise: int) -> int:
+        """Where an order waits for the market to come: at the best price of its side of the book, and where nobody
+        hears the book a share of the ATR better than the last close.
 
         otherwise: the price to go by when no bar has been seen.
         """
+        quote = self._quotes.get(symbol)
+        if quote is not None and now_ns - quote.ts_ns <= QUOTE_FRESH_NS:
+            return quote.bid if side is Side.BUY else quote.ask
         bars = self._bars.get(symbol)
         close = bars[-1].close if bars else otherwise
         distance = mul_div(_average_range([*bars] if bars else []), rules.price_atr_ppb, PPB)

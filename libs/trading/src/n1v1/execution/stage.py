@@ -42,7 +42,7 @@ from n1v1.events import (
 )
 from n1v1.execution.legs import legs_for, legs_of
 from n1v1.execution.orders import Happening, Order, OrderState
-from n1v1.execution.parents import MarketWatch, Parent
+from n1v1.execution.parents import MarketWatch, Parent, Quote
 from n1v1.execution.requests import cancel_of, command_of
 from n1v1.ids import OrderId
 from n1v1.risk.halts import Halt
@@ -143,6 +143,15 @@ class Execution:
         if self.rules.watches_market:
             for bar in bars:
                 self._watch.observe(bar)
+
+    def see_quote(self, symbol: str, quote: Quote) -> None:
+        """The best prices of a symbol, where somebody hears them; see `symbols_to_bid`."""
+        self._watch.see_quote(symbol, quote)
+
+    def symbols_to_bid(self, now_ns: int) -> set[str]:
+        """Of orders that are about to be priced by the market again."""
+        adaptive = (each for each in self._parents.values() if each.plan.method is Method.ADAPTIVE and each.is_working)
+        return {each.order.symbol for each in adaptive if each.is_replacing or each.parts_due(now_ns) > each.step}
 
     @property
     def wake_ns(self) -> int:
@@ -315,7 +324,8 @@ class Execution:
         order = parent.order
         if parent.has_all_steps:
             return self._send_child(parent, order.remaining_lots, now_ns, order.limit_ticks)
-        bid = self._watch.bid(order.symbol, order.side, self.rules, otherwise=order.limit_ticks or 1)
+        otherwise = order.limit_ticks or 1
+        bid = self._watch.bid(order.symbol, order.side, self.rules, now_ns=now_ns, otherwise=otherwise)
         if order.limit_ticks is not None:  # the worst price that the strategy wants
             bid = min(bid, order.limit_ticks) if order.side is Side.BUY else max(bid, order.limit_ticks)
         return self._send_child(parent, order.remaining_lots, now_ns, bid)
