@@ -61,10 +61,10 @@ def _refusals(result: RunResult) -> Iterable[tuple[str, str]]:
 
 
 def _print_sensitivity(result: RunResult) -> None:
-    columns = ("Costs", "Total Return", "Sharpe Ratio", "Max Drawdown", "Fees")
+    columns = ("Assumption", "Total Return", "Sharpe Ratio", "Max Drawdown", "Fees")
     rows = [
         (
-            f"{run.factor} x",
+            run.what,
             f"{run.total_return:+.2%}",
             _number(run.sharpe_ratio),
             f"{run.max_drawdown:.2%}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pytest
 
 from n1v1.errors import InvalidValue, StrategyError, UnknownName
 from n1v1.performance import compute_backtest_metrics
+from n1v1.simulation.rules import IntrabarPath
+from n1v1.timeframes import timeframe_ns
 from n1v1.values import to_ppb
 from n1v1_research.backtest import Backtester, Configuration
 from n1v1_research.backtest.engines import engine
+from n1v1_research.backtest.variations import variations
 from n1v1_research.datasets import Dataset, load
 
 QUICK = {"fast_ema": 3, "slow_ema": 8}
@@ -95,10 +99,27 @@ def test_costs_are_multiplied_everywhere_and_rounded_against_us(configuration: C
 
 def test_the_sensitivity_runs_show_that_costs_cost(bars: Dataset) -> None:
     result = Backtester.of("ema_cross", bars, parameters=QUICK).run(sensitivity=True)
-    half, same, twice = result.sensitivity
-    assert (half.factor, same.factor, twice.factor) == ("0.5", "1", "2")
+    same, half, twice, *_ = result.sensitivity
     assert same.total_return == result.summary.total_return
     assert half.total_return > same.total_return > twice.total_return
+
+
+def test_every_assumption_that_may_flatter_a_result_is_varied(bars: Dataset) -> None:
+    usual = Backtester.of("ema_cross", bars, parameters=QUICK).configuration
+    found = dict(variations(usual))
+    assert list(found) == ["as it is", "costs × 0.5", "costs × 2", "orders a bar later", "path adaptive"]
+    assert found["as it is"] is usual
+    assert found["orders a bar later"].rules == replace(usual.rules, latency_ns=1)
+    slow = replace(usual, rules=replace(usual.rules, latency_ns=3, path=IntrabarPath.OHLC))
+    assert dict(variations(slow))["latency × 5"].rules.latency_ns == 15
+    assert dict(variations(slow))["path adverse"].rules.path is IntrabarPath.ADVERSE
+
+
+def test_orders_that_come_a_bar_later_fill_a_bar_later(bars: Dataset) -> None:
+    usual = Backtester.of("ema_cross", bars, parameters=QUICK).configuration
+    later = dict(variations(usual))["orders a bar later"]
+    first, second = (Backtester(each, bars, engine="pipeline").run().records.fills[0][0] for each in (usual, later))
+    assert second - first == timeframe_ns(bars.timeframe)
 
 
 def test_names_that_do_not_exist_are_answered_with_the_nearest(bars: Dataset) -> None:

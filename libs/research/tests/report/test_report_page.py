@@ -19,7 +19,7 @@ from n1v1_research.report import render, write
 from n1v1_research.report.curves import chart_data
 from n1v1_research.report.monthly import monthly_returns
 from n1v1_research.results import RunResult, Timing
-from n1v1_research.results.sensitivity import CostRun
+from n1v1_research.results.sensitivity import OtherRun
 
 USD = 10**8
 
@@ -67,8 +67,8 @@ def result() -> RunResult:
         purposes={OrderId("o-1"): Purpose.ENTRY, OrderId("o-2"): Purpose.TAKE_PROFIT},
         decided={"gap": AssumptionCount(1, 7_200 * USD)},
         sensitivity=(
-            CostRun(
-                factor="2",
+            OtherRun(
+                what="costs × 2",
                 total_return=0.017,
                 sharpe_ratio=None,
                 max_drawdown=0.0,
@@ -123,7 +123,7 @@ def test_the_page_says_what_the_result_rests_on(page: str) -> None:
     # one of two fills; 7,200 of 14,200 traded
     row = "<td>a bar that opened beyond the stop</td><td class='n'>1</td><td class='n'>50.00%</td>"
     assert row + "<td class='n'>7,200.00</td><td class='n'>50.70%</td>" in page
-    assert "<td>2 ×</td><td class='n'>+1.70%</td>" in page
+    assert "<td>costs × 2</td><td class='n'>+1.70%</td>" in page
     assert "15.00 USD; 0.11% of what was traded, 0.15% of the start" in page
 
 

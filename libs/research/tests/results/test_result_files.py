@@ -39,7 +39,7 @@ def result(bars: Dataset) -> RunResult:
 
 
 def _run(bars: Dataset) -> RunResult:
-    return Backtester.of("ema_cross", bars, parameters={"fast_ema": 3, "slow_ema": 8}).run()
+    return Backtester.of("ema_cross", bars, parameters={"fast_ema": 3, "slow_ema": 8}, engine="pipeline").run()
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

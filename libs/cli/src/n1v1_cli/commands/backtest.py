@@ -73,7 +73,11 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="scan (compiled), pipeline (event by event) or services (the whole stack): equal results",
     )
-    parser.add_argument("--sensitivity", action="store_true", help="run it again at half and at twice the costs")
+    parser.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="again at other costs, with slower orders, along another path",
+    )
     parser.add_argument("--risk-free-rate", metavar="FRACTION", type=float, help="a year, for Sharpe and alpha (0.02)")
     parser.add_argument("--format", metavar="A,B", default=FORMATS, help=f"of json, csv, parquet, html ({FORMATS})")
     parser.add_argument(

@@ -13,9 +13,10 @@ from n1v1_research.backtest.configuration import Configuration
 from n1v1_research.backtest.defaults import configuration_of
 from n1v1_research.backtest.engines import DEFAULT_ENGINE, Played, Progress, engine
 from n1v1_research.backtest.rules import in_words
+from n1v1_research.backtest.variations import variations
 from n1v1_research.datasets import Dataset
 from n1v1_research.results import RunResult, Timing
-from n1v1_research.results.sensitivity import FACTORS, CostRun
+from n1v1_research.results.sensitivity import OtherRun
 
 
 def _nobody(_: int) -> None:
@@ -70,7 +71,7 @@ class Backtester:
         return cls(configuration, dataset, engine=engine)
 
     def run(self, progress: Progress = _nobody, *, sensitivity: bool = False) -> RunResult:
-        """Play it. sensitivity: and once more for each other factor of costs.
+        """Play it. sensitivity: and once more under each other assumption of n1v1_research.backtest.variations.
 
         Raises UnknownName for an engine that does not exist, StrategyError when the strategy raises.
         """
@@ -79,7 +80,7 @@ class Backtester:
         played = self._play(self.configuration, progress)
         timing = Timing(engine=self.engine, started_at=started_at, seconds=time.perf_counter() - began)
         result = self._result(played, timing)
-        return self._result(played, timing, self._at_other_costs(result)) if sensitivity else result
+        return self._result(played, timing, self._otherwise(result)) if sensitivity else result
 
     async def run_async(self, *, sensitivity: bool = False) -> RunResult:
         """As `run`, in a thread, so that the event loop goes on."""
@@ -90,7 +91,7 @@ class Backtester:
     def _play(self, configuration: Configuration, progress: Progress) -> Played:
         return engine(self.engine)(configuration, self.dataset, progress)
 
-    def _result(self, played: Played, timing: Timing, sensitivity: Sequence[CostRun] = ()) -> RunResult:
+    def _result(self, played: Played, timing: Timing, sensitivity: Sequence[OtherRun] = ()) -> RunResult:
         return RunResult(
             dataset=self.dataset,
             records=played.records,
@@ -104,14 +105,12 @@ class Backtester:
             risk_free_rate=self._risk_free_rate,
         )
 
-    def _at_other_costs(self, result: RunResult) -> list[CostRun]:
+    def _otherwise(self, result: RunResult) -> list[OtherRun]:
         runs = []
-        for factor in FACTORS:
-            at_cost = result
-            if Decimal(factor) != 1:
-                played = self._play(self.configuration.with_costs_times(Decimal(factor)), _nobody)
-                at_cost = self._result(played, result.timing)
-            runs.append(CostRun.of(factor, at_cost))
+        for what, configuration in variations(self.configuration):
+            is_same = configuration is self.configuration
+            other = result if is_same else self._result(self._play(configuration, _nobody), result.timing)
+            runs.append(OtherRun.of(what, other))
         return runs
 
 

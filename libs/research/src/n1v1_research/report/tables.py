@@ -17,7 +17,7 @@ from n1v1_research.report.monthly import YearOfReturns
 from n1v1_research.results.costs import Costs
 from n1v1_research.results.moments import minute_texts
 from n1v1_research.results.result import RunResult
-from n1v1_research.results.sensitivity import CostRun
+from n1v1_research.results.sensitivity import OtherRun
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TRADES_SHOWN = 1_000
@@ -171,16 +171,16 @@ def decided_table(result: RunResult, decided: Mapping[str, AssumptionCount]) -> 
     return f"<table class='plain'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def sensitivity_table(result: RunResult, runs: Sequence[CostRun]) -> str:
+def sensitivity_table(result: RunResult, runs: Sequence[OtherRun]) -> str:
     if not runs:
         return "<p class='empty'>Not computed; n1v1 backtest --sensitivity does.</p>"
     rows = "".join(
-        f"<tr><td>{escape(run.factor)} ×</td><td class='n'>{percent(run.total_return, signed=True)}</td>"
+        f"<tr><td>{escape(run.what)}</td><td class='n'>{percent(run.total_return, signed=True)}</td>"
         f"<td class='n'>{number(run.sharpe_ratio)}</td><td class='n'>{percent(run.max_drawdown)}</td>"
         f"<td class='n'>{run.total_trades:,}</td><td class='n'>{float(run.total_fees):,.2f}</td></tr>"
         for run in runs
     )
-    columns = ("Costs", "Return", "Sharpe", "Drawdown", "Trades", f"Fees, {escape(result.quote)}")
+    columns = ("Assumption", "Return", "Sharpe", "Drawdown", "Trades", f"Fees, {escape(result.quote)}")
     head = "".join(f"<th>{column}</th>" for column in columns)
     return f"<table class='plain'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 

@@ -37,7 +37,7 @@ from n1v1_research.results.purposes import purposes_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from n1v1_research.results.sensitivity import CostRun
+    from n1v1_research.results.sensitivity import OtherRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class RunResult:
     configuration: what decided the run beside its data, as JSON has it.
     purposes: of orders, by order id; what is missing is read from the records.
     decided: what each assumption of the venue decided (`n1v1.simulation.assumptions`).
-    sensitivity: the same run at other costs.
+    sensitivity: the same run under other assumptions.
     """
 
     dataset: Dataset
@@ -73,7 +73,7 @@ class RunResult:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     purposes: Mapping[str, Purpose] = field(default_factory=dict)
     decided: Mapping[str, AssumptionCount] = field(default_factory=dict)
-    sensitivity: Sequence[CostRun] = ()
+    sensitivity: Sequence[OtherRun] = ()
     risk_free_rate: float = RISK_FREE_RATE
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The same run at other costs: how much of the result is left when trading is dearer than assumed."""
+"""The same run under other assumptions: how much of the result is left when they are not as good as assumed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from n1v1_research.results.result import RunResult
 
-FACTORS = ("0.5", "1", "2")
-"""Of fees and slippage. A result that turns with costs twice as high was never there."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostRun:
-    """factor: of fees and slippage. The rest as `n1v1.performance.Summary` has it; fees as decimal text."""
+class OtherRun:
+    """what: is different. The rest as `n1v1.performance.Summary` has it; fees as decimal text."""
 
-    factor: str
+    what: str
     total_return: float
     sharpe_ratio: float | None
     max_drawdown: float
@@ -24,10 +21,10 @@ class CostRun:
     total_fees: str
 
     @classmethod
-    def of(cls, factor: str, result: RunResult) -> CostRun:
+    def of(cls, what: str, result: RunResult) -> OtherRun:
         numbers = result.summary
         return cls(
-            factor=factor,
+            what=what,
             total_return=numbers.total_return,
             sharpe_ratio=numbers.sharpe_ratio,
             max_drawdown=numbers.max_drawdown,
