@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import redis.asyncio as redis
 from chaos import venue
@@ -34,6 +35,7 @@ from n1v1.ids import signal_id
 from n1v1.risk.halts import MARKET
 from n1v1.run_hash import RunRecords, from_events, run_hash
 from n1v1.values import Purpose
+from n1v1_cli.halted import look_at_halts
 from n1v1_cli.main import main
 from n1v1_cli.stack import http
 from n1v1_cli.stack.stack import Stack
@@ -42,6 +44,7 @@ from n1v1_common.bus.errors import BusUnavailable
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec.codec import subject_filter
 from n1v1_common.servers import ServerMissing
+from n1v1_common.servers.ports import claim_port
 from n1v1_common.settings.model import Settings
 from n1v1_common.stage.opening import bus_url, codec_of
 from n1v1_common.state.breaker import BreakerFlags, Halt
@@ -246,6 +249,48 @@ async def test_what_is_flattened_is_closed_and_stays_so_over_a_kill_while_the_re
     assert entered == {"ETH-USD"}
     assert [fill.symbol for fill in fills(after, Purpose.FLATTEN)] == ["BTC-USD"]
     assert [event.lots for event in after if isinstance(event, PositionChanged) and event.symbol == "BTC-USD"][-1] == 0
+
+
+async def test_coins_that_leave_behind_our_back_halt_their_symbol_until_somebody_resumes(start_replay: Any) -> None:
+    port = claim_port("simulator.admin_port", 0)
+    more = (*OFTEN, *SCALED, "exchange.reconcile_every_s=1", f"simulator.admin_port={port}")
+    async with start_replay(*more) as replay:
+        settings = replay.settings
+
+        async def halted() -> list[tuple[str, str]]:
+            return [(row.what, row.by) for row in await look_at_halts(settings)]
+
+        async def one_is_halted() -> bool:
+            return await halted() == [("ETH-USD", "execution")]
+
+        async def it_is_entered_again() -> bool:
+            return "ETH-USD" in {fill.symbol for fill in fills(await replay.events(after=resumed), Purpose.ENTRY)}
+
+        await replay.until_settled(10)
+        await move(port, "ETH", "1")
+        await replay.until_settled(await replay.bar_times() + 10)
+        assert await halted() == [], "the venue says that it was paid in"
+
+        await move(port, "ETH", "-0.5")
+        await eventually(one_is_halted)
+        await replay.until_settled(await replay.bar_times() + 5)  # what was approved before is done
+        held_back = len(await replay.events())
+        await replay.until_settled(await replay.bar_times() + 30)
+        meanwhile = await replay.events(after=held_back)
+        assert {fill.symbol for fill in fills(meanwhile, Purpose.ENTRY)} == {"BTC-USD"}
+
+        await operate(settings, "resume", "--symbol", "ETH-USD")
+        resumed = len(await replay.events())
+        await eventually(it_is_entered_again)
+        assert await halted() == []
+
+
+async def move(port: int, asset: str, change: str) -> None:
+    """In or out of the account, at the venue."""
+    body = {"account": "main", "asset": asset, "change": change}
+    url = f"http://127.0.0.1:{port}/admin/v1/balances"
+    async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 async def with_a_position(replay: RunningReplay, symbol: str) -> None:

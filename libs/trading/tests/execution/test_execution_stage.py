@@ -15,6 +15,7 @@ from n1v1 import ids
 from n1v1.errors import InvalidTransition
 from n1v1.events import (
     BarsComplete,
+    BreakerCommand,
     DecisionsComplete,
     Event,
     FillsComplete,
@@ -38,7 +39,8 @@ from n1v1.execution.orders import TRANSITIONS, Happening, Order, OrderState
 from n1v1.execution.stage import CLOSED_KEPT, Execution
 from n1v1.ids import ClientOrderId, OrderId, SignalId, TradeId, VenueOrderId
 from n1v1.pipeline import bars_complete
-from n1v1.values import Liquidity, OrderType, Side, TimeInForce
+from n1v1.risk.halts import Scope
+from n1v1.values import Liquidity, OrderType, Purpose, Side, TimeInForce
 
 HOUR = 3_600_000_000_000
 LOTS = 10_000
@@ -516,3 +518,26 @@ class TestRemembering:
         for one in (stage, again):
             told(one, filled(1))
         assert json.dumps(taken) == kept
+
+
+def test_a_second_exit_on_one_position_is_refused_and_halts_its_symbol() -> None:
+    """Risk approves one order on a position at a time. Here it has approved half of it, and half again."""
+    stage = Execution(account="main", venue="sim")
+    stage.handle(approval())
+    stage.report(accepted(), filled())
+    first, second = (
+        replace(approval(number), side=Side.SELL, lots=LOTS // 2, reduce_only=True, purpose=Purpose.EXIT)
+        for number in (2, 3)
+    )
+    assert len(stage.handle(first).commands) == 1
+    outcome = stage.handle(second)
+    assert outcome.commands == ()
+    refused, halt = outcome.events
+    assert isinstance(refused, OrderRejected)
+    assert refused.order_id == second.order_id
+    assert isinstance(halt, BreakerCommand)
+    assert (halt.open, halt.scope) == (True, Scope(symbol="BTC-USD"))
+    assert halt.reason == (
+        f"{second.order_id} is a second exit: {first.order_id} is at the venue already, "
+        "to close the position in BTC-USD"
+    )

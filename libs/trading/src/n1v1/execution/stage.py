@@ -19,6 +19,7 @@ from n1v1.events import (
     BarsComplete,
     Bracket,
     BreakerChanged,
+    BreakerCommand,
     CancelOrder,
     DecisionsComplete,
     Event,
@@ -45,7 +46,7 @@ from n1v1.execution.orders import Happening, Order, OrderState
 from n1v1.execution.parents import MarketWatch, Parent, Quote
 from n1v1.execution.requests import cancel_of, command_of
 from n1v1.ids import OrderId
-from n1v1.risk.halts import Halt
+from n1v1.risk.halts import Halt, Scope
 from n1v1.saved_messages import known_fields
 from n1v1.styles import NO_RULES, Method, Plan, StyleRules
 from n1v1.values import INT64_MAX, OrderType, Purpose, Side
@@ -228,6 +229,8 @@ class Execution:
         """Send an exit, or a stop with its target, for what is left of the position; or give it up."""
         lots = self._exit_lots(exit_)
         orders = [order for order in self.listed_with(exit_) if order.state is OrderState.WAITING]
+        if not exit_.protects and (other := self._exit_at_venue(exit_.symbol)):
+            return self._refuse_second_exit(exit_, other)
         for order in orders:
             order.lots = lots
         if lots <= 0:
@@ -238,6 +241,31 @@ class Execution:
         for order in orders:
             order.happens(Happening.SEND)
         return self._send(orders)
+
+    def _exit_at_venue(self, symbol: str) -> Order | None:
+        """An exit that is sent whole, and not done."""
+        exits = (
+            order
+            for order in self._open.values()
+            if order.symbol == symbol and order.reduce_only and order.state.is_at_venue
+        )
+        return next((order for order in exits if not order.protects and order.parent_id is None), None)
+
+    def _refuse_second_exit(self, exit_: Order, other: Order) -> Outcome:
+        """Risk has one order open on a position: if there are two, one of us is wrong about it."""
+        reason = f"{other.order_id} is at the venue already, to close the position in {exit_.symbol}"
+        halt = BreakerCommand(
+            id=f"second_exit:{exit_.order_id}",
+            ts_ns=self._since(exit_),
+            cause_id=exit_.approval_id,
+            correlation_id=exit_.correlation_id,
+            account=self._account,
+            open=True,
+            reason=f"{exit_.order_id} is a second exit: {reason}",
+            actor="execution",
+            scope=Scope(symbol=exit_.symbol),
+        )
+        return Outcome((*self._reject([exit_], reason, self._since(exit_)), halt))
 
     def _exit_lots(self, exit_: Order) -> int:
         closable = self._closable_lots(exit_)
