@@ -19,8 +19,10 @@ from n1v1.events import (
     Bracket,
     BreakerChanged,
     BreakerCommand,
+    CommandCarriedOut,
     EquityMarked,
     Event,
+    OperatorCommand,
     OrderApproved,
     OrderExpired,
     OrderFilled,
@@ -32,6 +34,7 @@ from n1v1.events import (
 )
 from n1v1.ids import FillId, OrderId, SignalId, TradeId
 from n1v1.risk.breaker import BreakerState
+from n1v1.risk.halts import Operation, Scope
 from n1v1.risk.plugins import (
     NO_OBJECTION,
     AnomalyResult,
@@ -197,6 +200,19 @@ class Desk:
                 reason="",
             )
         )
+
+    def resume(self, scope: Scope) -> CommandCarriedOut:
+        command = OperatorCommand(
+            id=f"resume:{scope}",
+            ts_ns=START + self.hour * HOUR,
+            account="main",
+            operation=Operation.RESUME,
+            scope=scope,
+            reason="looked at it",
+            actor="ada",
+        )
+        (answer,) = [said for said in self.risk.handle(command) if isinstance(said, CommandCarriedOut)]
+        return answer
 
     def enter(self, **prices: int) -> OrderApproved:
         (order,) = approvals(self.next_hour(self.signal(), **prices))
@@ -429,6 +445,21 @@ class TestRefusalsOfWhatIsSwitchedOn:
         desk.fill(order, purpose=Purpose.STOP_LOSS)
         ((reason, _),) = reasons(desk.next_hour(desk.signal(symbol="ETH-USD")))
         assert reason is RefusalReason.ACCOUNT_LOCKED
+
+    def test_whoever_resumes_the_symbol_or_the_account_lifts_what_protections_have_locked_of_it(self) -> None:
+        guard = StoplossGuard(trade_limit=1, required_profit_ppb=PPB, lock_ns=9 * HOUR)
+        desk = Desk(replace(POLICY, cooldown=Cooldown(lock_ns=9 * HOUR), stoploss_guard=guard))
+        desk.fill(desk.enter(), purpose=Purpose.STOP_LOSS)
+        strategy = desk.resume(Scope(instance="cross"))
+        account = desk.resume(Scope())
+        assert (strategy.has_changed, strategy.detail) == (False, "nothing halts cross by hand")
+        assert (account.has_changed, account.detail) == (True, "what a protection had locked of the account is free")
+        assert reasons(desk.next_hour(desk.signal())) == [
+            (RefusalReason.SYMBOL_LOCKED, "until 2022-01-08 10:00:00 UTC")
+        ]
+        assert desk.resume(Scope(symbol="BTC-USD")).has_changed
+        assert not desk.resume(Scope(symbol="BTC-USD")).has_changed
+        assert reasons(desk.next_hour(desk.signal())) == []
 
     def test_a_critical_gap_refuses_and_a_medium_one_halves(self) -> None:
         desk = Desk(replace(POLICY, anomalies=AnomalyRules(gap_threshold_pct=5.0)))

@@ -13,7 +13,9 @@ from n1v1.ids import OrderId
 from n1v1.kernels import Record, new_record
 from n1v1.risk import account as accounts
 from n1v1.risk.account import ACCOUNT, PARTED_ENTRY, PARTED_EXIT, PURPOSES, SYMBOL
+from n1v1.risk.halts import Scope
 from n1v1.risk.policy import RiskPolicy
+from n1v1.risk.protections import unlock
 from n1v1.risk.records import symbol_record
 from n1v1.risk.saved import restored_record, saved_record
 from n1v1.values import Instrument, Purpose
@@ -89,6 +91,13 @@ class AccountBook:
                 accounts.take_over(self.state, record, self.instruments[symbol], lots, ticks)
             elif record is not None:
                 record.mark_ticks = ticks
+
+    def unlock(self, scope: Scope, now_ns: int) -> bool:
+        """Lift what protections have locked, of the account or of one symbol; whether anything was. They lock no
+        single strategy."""
+        if scope.instance:
+            return False
+        return unlock(self.symbols[scope.symbol] if scope.symbol else self.state, now_ns)
 
     def measure_exposure(self) -> None:
         self.state.exposure = sum(

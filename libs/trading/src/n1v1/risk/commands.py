@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from n1v1.events import BreakerCommand, CommandCarriedOut, Event, OperatorCommand, OrderApproved
 from n1v1.risk.account_book import AccountBook
 from n1v1.risk.brakes import Brakes
@@ -22,20 +20,29 @@ class Commands:
         scope = command.scope
         if scope.symbol and scope.symbol not in self._book.instruments:
             there = ", ".join(self._book.instruments)
-            return [self._answer(command, [], f"no such instrument; there are {there}")]
+            return [self._answer(command, f"no such instrument; there are {there}", has_changed=False)]
         if command.operation is Operation.RESUME:
-            said = self._brakes.resume(command)
-            return [*said, self._answer(command, said, "" if said else f"nothing halts {scope} by hand")]
+            return self._resume(command, decided_ns)
         said = self._brakes.halt(command, decided_ns if decided_ns >= 0 else command.ts_ns)
         if command.operation is Operation.HALT:
             before = f"halted before: {self._brakes.halts.of(scope)}"
-            return [*said, self._answer(command, said, "" if said else before)]
+            return [*said, self._answer(command, "" if said else before, has_changed=bool(said))]
         closings = self._closings.after(command, decided_ns)
         symbols = ", ".join(order.symbol for order in closings if isinstance(order, OrderApproved))
         detail = f"closing {symbols}" if symbols else "no position to close now"
-        return [*said, *closings, self._answer(command, [*said, *closings], detail)]
+        return [*said, *closings, self._answer(command, detail, has_changed=bool(said or closings))]
 
-    def _answer(self, command: OperatorCommand, said: Sequence[Event], detail: str) -> CommandCarriedOut:
+    def _resume(self, command: OperatorCommand, decided_ns: int) -> list[Event]:
+        """Of exactly this scope: the halt, and what protections have locked."""
+        scope = command.scope
+        said = self._brakes.resume(command)
+        is_unlocked = self._book.unlock(scope, decided_ns)
+        detail = "" if said else f"nothing halts {scope} by hand"
+        if is_unlocked:
+            detail = f"what a protection had locked of {scope} is free"
+        return [*said, self._answer(command, detail, has_changed=bool(said) or is_unlocked)]
+
+    def _answer(self, command: OperatorCommand, detail: str, *, has_changed: bool) -> CommandCarriedOut:
         halt = self._brakes.halts.of(command.scope)
         return CommandCarriedOut(
             id=f"carried_out:{command.id}",
@@ -45,7 +52,7 @@ class Commands:
             account=command.account,
             operation=command.operation,
             scope=command.scope,
-            has_changed=bool(said),
+            has_changed=has_changed,
             detail=detail,
             reason=command.reason,
             actor=command.actor,

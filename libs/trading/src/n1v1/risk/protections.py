@@ -32,6 +32,13 @@ def locked_until(locks: Record, side: int) -> int:
     return int(locks.locked_long_ns if side > 0 else locks.locked_short_ns)
 
 
+def unlock(locks: Record, now_ns: int) -> bool:
+    """Lift whatever holds an account or a symbol back; whether anything did."""
+    was_locked = max(locks.locked_long_ns, locks.locked_short_ns) > max(0, now_ns)
+    locks.locked_long_ns = locks.locked_short_ns = 0
+    return bool(was_locked)
+
+
 @kernel
 def lock_after_trade(policy: Record, account: Record, symbol: Record, side: int, ts_ns: int) -> None:
     """A trade of that side was closed and is the last in the account's ring."""

@@ -123,10 +123,12 @@ MEANINGS: Mapping[RefusalReason, Meaning] = {
         "A better strategy, or another `risk_management.position_sizing_method`.",
     ),
     RefusalReason.SYMBOL_LOCKED: Meaning(
-        "A protection has locked the symbol after its last trades.", "It ends at the time that the refusal names."
+        "A protection has locked the symbol after its last trades.",
+        "It ends at the time that the refusal names, or with `n1v1 resume --symbol`.",
     ),
     RefusalReason.ACCOUNT_LOCKED: Meaning(
-        "A protection has locked every symbol after the last trades.", "It ends at the time that the refusal names."
+        "A protection has locked every symbol after the last trades.",
+        "It ends at the time that the refusal names, or with `n1v1 resume`.",
     ),
     RefusalReason.MARKET_ANOMALY: Meaning(
         "The bar is critically unusual: see `anomaly_detection`.", "It ends with the next usual bar."
