@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ class Trade(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookedOrder:
+    """number: the venue's; 0 where it has given none."""
+
     symbol: str
     is_sale: bool
     is_stop: bool
@@ -32,6 +35,7 @@ class BookedOrder:
     is_open: bool
     quantity: Decimal
     filled: Decimal
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,46 @@ class Statement:
     balances: Mapping[str, Decimal]
 
 
-async def statement(dsn: str, *, opening: Mapping[str, Decimal]) -> Statement:
-    """Ours. opening: what the account began with."""
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The first order and trade of each symbol, as the venue writes and numbers them; 0 where none is named."""
+
+    orders: Mapping[str, int] = field(default_factory=dict)
+    trades: Mapping[str, int] = field(default_factory=dict)
+
+    def after(self, theirs: Statement) -> Since:
+        """What remains to be compared when everything in this statement of the venue was: open orders, and later."""
+        orders, trades = defaultdict(int, self.orders), defaultdict(int, self.trades)
+        for order in theirs.orders.values():
+            orders[order.symbol] = max(orders[order.symbol], order.number + 1)
+        for order in theirs.orders.values():
+            if order.is_open:
+                orders[order.symbol] = min(orders[order.symbol], order.number)
+        for trade in theirs.trades:
+            trades[trade.symbol] = max(trades[trade.symbol], int(trade.id) + 1)
+        return Since(orders, trades)
+
+
+EVERYTHING = Since()
+
+_FILLS = """
+SELECT booked.* FROM execution.fills AS booked
+LEFT JOIN unnest($1::text[], $2::bigint[]) AS since (symbol, first) ON since.symbol = replace(booked.symbol, '-', '')
+WHERE trade_id::bigint >= coalesce(first, 0)
+"""
+_ORDERS = """
+SELECT booked.* FROM execution.orders AS booked
+LEFT JOIN unnest($1::text[], $2::bigint[]) AS since (symbol, first) ON since.symbol = replace(booked.symbol, '-', '')
+WHERE state <> ALL($3) AND (venue_order_id IS NULL OR venue_order_id::bigint >= coalesce(first, 0))
+"""
+
+
+async def statement(dsn: str, *, opening: Mapping[str, Decimal], since: Since = EVERYTHING) -> Statement:
+    """Ours. opening: what the account began with. Balances are always of everything."""
     connection = await asyncpg.connect(dsn)
     try:
-        fills = await connection.fetch("SELECT * FROM execution.fills")
-        orders = await connection.fetch("SELECT * FROM execution.orders WHERE state <> ALL($1)", list(UNSENT))
+        fills = await connection.fetch(_FILLS, list(since.trades), list(since.trades.values()))
+        orders = await connection.fetch(_ORDERS, list(since.orders), list(since.orders.values()), list(UNSENT))
         sums = await connection.fetch(
             "SELECT asset, sum(amount) AS total FROM portfolio.ledger WHERE account LIKE 'assets:%' GROUP BY asset"
         )
@@ -78,6 +116,7 @@ def _order(row: asyncpg.Record) -> BookedOrder:
         is_open=row["state"] in OPEN,
         quantity=row["quantity"],
         filled=row["filled"],
+        number=int(row["venue_order_id"] or 0),
     )
 
 

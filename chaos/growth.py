@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from chaos.books import EVERYTHING, Since
 from chaos.sampling import Measure, Sample, What
 from chaos.slopes import Limit, Slope, slope_of
 
@@ -12,14 +13,14 @@ WARM_UP = 1 / 3
 OF_A_SERVICE = Limit(
     5.0, 5.0, "an hour at speed is weeks of minutes: at 5 MB each a service of 100 MB doubles in a year or later"
 )
-OF_A_SERVER = Limit(40.0, 40.0, "a server's caches fill up to bounds of their own, which take longer than the warm-up")
+OF_A_SERVER = Limit(20.0, 40.0, "their caches fill up to bounds of their own; NATS remembers the ids of ten minutes")
 OF_A_COUNT = Limit(0.0, 1.5, "there is a fixed number of them; one may come late or be counted while it goes")
 OF_POSTGRES_FILES = Limit(
     100.0,
     200.0,
     "each connection keeps the files of the tables it has touched open, and a large table has more of them",
 )
-OF_THE_VENUE = 3_000
+OF_THE_VENUE = 2_000
 """Bytes for each order. The simulated exchange answers for every order and trade since it opened, from memory."""
 SERVERS = ("nats", "postgres", "valkey")
 COUNTS = (What.FILES, What.THREADS, What.CONNECTIONS, What.CONSUMERS)
@@ -42,11 +43,12 @@ class Growth:
 
 @dataclass
 class Soak:
-    """What was measured. problems: broken invariants and restarts, in words."""
+    """What was measured. problems: broken invariants and restarts, in words. since: what is to be checked next."""
 
     samples: list[Sample] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     checks: int = 0
+    since: Since = EVERYTHING
 
     def growths(self) -> list[Growth]:
         """Of everything that was measured each time, after the warm-up."""

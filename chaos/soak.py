@@ -38,6 +38,7 @@ BARS = 10_000
 """Minutes, drawn so that they end where they began: the market goes round and round, and its prices hardly jump."""
 SAMPLES = 120
 SAMPLE_EVERY_S = 60.0
+TOLD_EVERY = 10
 CHECK_EVERY_S = 600.0
 STANDSTILL_WITHIN_S = 60.0
 
@@ -91,7 +92,7 @@ async def soak(hours: float, console: Console, page: Path) -> Soak:
 
 async def _sample(replay: RunningReplay, result: Soak, now_s: float, console: Console) -> None:
     result.samples.append(Sample(now_s, await values_of(replay)))
-    if (len(result.samples) - 1) % 10 == 0:
+    if (len(result.samples) - 1) % TOLD_EVERY == 0:
         bar_times = result.samples[-1].values[Measure(What.BAR_TIMES, "settled")]
         memory = sum(value for measure, value in result.samples[-1].values.items() if measure.what is What.MEMORY)
         console.print(f"{now_s / 60:.1f} min: {bar_times:,.0f} bar times, {memory:,.0f} MB", highlight=False)
@@ -110,7 +111,7 @@ async def _check(replay: RunningReplay, result: Soak) -> None:
     """The market is held meanwhile."""
     result.checks += 1
     async with replay.standstill(within_s=STANDSTILL_WITHIN_S):
-        result.problems += await _broken(replay)
+        result.problems += await _broken(replay, result)
     crashes = replay.stack.supervisor.crashes
     result.problems += [f"{name} was started again {count} times" for name, count in crashes.items() if count]
     values = [sample.values[Measure(What.BAR_TIMES, "settled")] for sample in result.samples[-2:]]
@@ -118,11 +119,13 @@ async def _check(replay: RunningReplay, result: Soak) -> None:
         result.problems.append(f"the market stands at bar time {values[0]:,.0f}")
 
 
-async def _broken(replay: RunningReplay) -> list[str]:
+async def _broken(replay: RunningReplay, result: Soak) -> list[str]:
+    """What was compared once and can change no more is not compared again."""
     settings = replay.settings
     opening = {settings.account.quote_currency: settings.account.initial_balance}
-    ours = await books.statement(replay.stack.urls.postgres, opening=opening)
-    theirs = await venue.statement(settings)
+    ours = await books.statement(replay.stack.urls.postgres, opening=opening, since=result.since)
+    theirs = await venue.statement(settings, since=result.since)
+    result.since = result.since.after(theirs)
     bases = [instrument.base for instrument in instruments_of(settings)]
     return [*differences(ours, theirs), *twice(ours), *twice(theirs), *unprotected(theirs, bases)]
 

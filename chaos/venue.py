@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from chaos.books import BookedOrder, Statement, Trade
+from chaos.books import EVERYTHING, BookedOrder, Since, Statement, Trade
 from n1v1_common.settings.model import Settings
 
 PAGE = 1000
@@ -23,14 +23,13 @@ ENDED = {"FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH"}
 STOPS = {"STOP_LOSS", "STOP_LOSS_LIMIT"}
 
 
-async def statement(settings: Settings) -> Statement:
-    """Everything on our account. Raises ValueError when the venue refuses to say."""
+async def statement(settings: Settings, *, since: Since = EVERYTHING) -> Statement:
+    """Of our account. Raises ValueError when the venue refuses to say."""
     async with aiohttp.ClientSession() as session:
         venue = _Venue(session, settings)
-        trades = [row for symbol in settings.market.symbols for row in await venue.all_of("myTrades", "id", symbol)]
-        orders = [
-            row for symbol in settings.market.symbols for row in await venue.all_of("allOrders", "orderId", symbol)
-        ]
+        symbols = [symbol.replace("-", "") for symbol in settings.market.symbols]
+        trades = [row for name in symbols for row in await venue.all_of("myTrades", "id", name, since.trades)]
+        orders = [row for name in symbols for row in await venue.all_of("allOrders", "orderId", name, since.orders)]
         account = await venue.ask("account", {})
     return Statement(
         trades=tuple(sorted(_trade(row) for row in trades)),
@@ -91,6 +90,7 @@ def _order(row: Row) -> BookedOrder:
         is_open=row["status"] not in ENDED,
         quantity=Decimal(row["origQty"]),
         filled=Decimal(row["executedQty"]),
+        number=int(row["orderId"]),
     )
 
 
@@ -99,15 +99,13 @@ class _Venue:
     session: aiohttp.ClientSession
     settings: Settings
 
-    async def all_of(self, what: str, number: str, symbol: str) -> list[Row]:
-        """Every row of a list that is asked for page by page: by the number of its rows, from 1."""
+    async def all_of(self, what: str, number: str, symbol: str, since: Mapping[str, int]) -> list[Row]:
+        """Every row of a list that is asked for page by page: by the number of its rows, from 1 or the one named."""
         first_by = {"myTrades": "fromId", "allOrders": "orderId"}[what]
         rows: list[Row] = []
         while True:
-            first = int(rows[-1][number]) + 1 if rows else 1
-            page: Sequence[Row] = await self.ask(
-                what, {"symbol": symbol.replace("-", ""), "limit": PAGE, first_by: first}
-            )
+            first = int(rows[-1][number]) + 1 if rows else since.get(symbol, 1)
+            page: Sequence[Row] = await self.ask(what, {"symbol": symbol, "limit": PAGE, first_by: first})
             rows += page
             if len(page) < PAGE:
                 return rows

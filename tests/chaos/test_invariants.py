@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from chaos.books import BookedOrder, Statement, Trade
+from chaos.books import BookedOrder, Since, Statement, Trade
 from chaos.invariants import differences, out_of_bounds, twice, unprotected
 
 from n1v1.events import EquityMarked, OrderApproved, OrderFilled, OrderSubmitted
@@ -139,3 +140,13 @@ def test_more_filled_than_approved_is_found() -> None:
 
 def test_a_fill_of_an_order_that_was_never_submitted_is_found() -> None:
     assert breaches(MARKED, approved(40), filled(40)) == ["fill f of an order that was never submitted"]
+
+
+def test_what_was_compared_and_can_change_no_more_is_not_compared_again() -> None:
+    done = replace(STOP, is_open=False)
+    orders = {"done": replace(done, number=4), "stop": replace(STOP, number=5), "later": replace(done, number=8)}
+    first = Since().after(changed(trades=(TRADE, TRADE._replace(id="9")), orders=orders))
+    assert first == Since(orders={"BTCUSD": 5}, trades={"BTCUSD": 10})  # the stop may still fill
+    assert first.after(changed(trades=(), orders={})) == first
+    then = first.after(changed(trades=(), orders={"stop": replace(done, number=5), "new": replace(done, number=11)}))
+    assert then == Since(orders={"BTCUSD": 12}, trades={"BTCUSD": 10})
