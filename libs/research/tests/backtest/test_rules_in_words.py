@@ -16,6 +16,7 @@ def test_the_usual_rules() -> None:
     assert said["Fee"] == "10 bps of the traded value, paid in USD"
     assert said["Slippage"] == "5 bps against the taker, whatever the size; no other impact"
     assert said["Positions"] == "long only"
+    assert said["Our impact on later prices"].startswith("none")
 
 
 def test_rules_that_are_not_the_usual_ones() -> None:

@@ -22,6 +22,14 @@ IMPACTS = {
     SlippageModel.SQUARE_ROOT: "growing with the root of the order's share of the bar's volume",
 }
 
+UNCHOSEN = {
+    "Funding and interest": "none: nothing is traded on margin",
+    "Filters": "tick, step and smallest order as they are now, whatever they were then",
+    "Gaps in the data": "stay gaps: the next open is the next price",
+    "Our impact on later prices": "none: the next bar is as it was recorded",
+}
+"""What is assumed in every run."""
+
 
 def in_words(rules: VenueRules, instruments: tuple[Instrument, ...]) -> dict[str, str]:
     """One sentence a rule, by what it is about."""
@@ -35,6 +43,7 @@ def in_words(rules: VenueRules, instruments: tuple[Instrument, ...]) -> dict[str
         "Fee": _fee(rules, instruments[0]),
         "Slippage": _slippage(rules),
         "Positions": f"long, and short in {', '.join(shorts)}" if shorts else "long only",
+        **UNCHOSEN,
     }
 
 
