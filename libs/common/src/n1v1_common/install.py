@@ -36,7 +36,7 @@ async def install_bus(settings: Settings, *, new_settings: str | None = None) ->
     settings: of the administrator. new_settings: why the account's are from now on these, if others are locked.
     Raises SettingsDiffer; BusUnavailable, StreamMismatch.
     """
-    bus, actor = await NatsBus.connect(bus_url(settings), name="install"), user_name()
+    bus, actor = await NatsBus.connect(bus_url(settings), name="install", replicas=settings.bus.replicas), user_name()
     try:
         await bus.declare(ALL_STREAMS, ALL_BUCKETS)
         if new_settings is None:

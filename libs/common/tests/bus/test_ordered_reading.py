@@ -60,3 +60,47 @@ async def test_without_a_lost_connection_the_durable_is_left_alone() -> None:
     await reader.subscription.ack([*first, *second])
     assert [delivery.deliveries for delivery in (*first, *second)] == [1, 1, 1, 1]
     await bus.drain()
+
+
+async def test_a_delivery_that_never_arrived_is_read_before_its_successors() -> None:
+    bus = MemoryBus()
+    await bus.declare(ALL_STREAMS)
+    await publish(bus, range(4))
+    reader = Reader(bus)
+    await reader.subscription.start()
+    await reader.subscription.ack(await reader.next_batch())
+    await lose_a_batch(bus)
+    await publish(bus, range(4, 6))
+    while len(reader.read) < 6:
+        await reader.subscription.ack(await reader.next_batch())
+    assert reader.read == [b"%d" % number for number in range(6)]
+    await bus.drain()
+
+
+async def test_what_is_delivered_again_is_not_read_again() -> None:
+    bus = MemoryBus()
+    await bus.declare(ALL_STREAMS)
+    await publish(bus, range(4))
+    reader = Reader(bus)
+    await reader.subscription.start()
+    first, second = await reader.next_batch(), await reader.next_batch()
+    await reader.subscription.ack(second)
+    await forget_acknowledgement(bus, first)
+    await publish(bus, range(4, 6))
+    while len(reader.read) < 6:
+        await reader.subscription.ack(await reader.next_batch())
+    assert reader.read == [b"%d" % number for number in range(6)]
+    await bus.drain()
+
+
+async def forget_acknowledgement(bus: MemoryBus, batch: Sequence[Delivery]) -> None:
+    """As if the node that it was sent to had died with it: what was read already is delivered again."""
+    durable = await bus.consume(SPEC)
+    for delivery in batch:
+        await durable.nak(delivery)
+
+
+async def lose_a_batch(bus: MemoryBus) -> None:
+    """As a node of a cluster does that dies with what it has sent: delivered, says the durable, and nobody got it."""
+    lost = await anext(await bus.consume(SPEC))
+    assert [delivery.data for delivery in lost] == [b"2", b"3"]

@@ -10,6 +10,7 @@ import pytest
 from n1v1_common.settings.errors import ConfigError
 from n1v1_common.settings.load import load
 from n1v1_common.settings.service import dump_for_service, load_service_settings
+from n1v1_common.stage.opening import bus_url
 
 
 def test_a_service_sees_what_the_supervisor_loaded_secrets_included(tmp_path: Path) -> None:
@@ -57,3 +58,9 @@ def test_a_missing_or_damaged_settings_file_is_named(tmp_path: Path) -> None:
     torn.write_text('{"market": {"time', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"torn\.json:1:13: not valid JSON"):
         load_service_settings({"N1V1_SETTINGS": str(torn)})
+
+
+def test_every_node_of_a_cluster_is_reached_with_the_user_of_the_settings() -> None:
+    given = ["bus.url=nats://a:4222, nats://own:word@b:4222", "bus.user=n1v1", "bus.password=a/b"]
+    settings = load([], {}, given).settings
+    assert bus_url(settings) == "nats://n1v1:a%2Fb@a:4222,nats://own:word@b:4222"

@@ -35,6 +35,8 @@ class Killed(BaseException):
 class Toy:
     """Counts bars, and says one signal for each. trouble: called with every bar before it is counted."""
 
+    hears: tuple[type[Event], ...] = (BarClosed,)
+
     def __init__(self, trouble: Callable[[BarClosed], None] = lambda bar: None) -> None:
         self.trouble = trouble
         self.count = 0
@@ -146,7 +148,7 @@ class Bench:
             journal=await journal.take_over(self.pool, bus, writer="a test"),
             codec=codec(),
             handler=toy,
-            hears=(BarClosed,),
+            hears=toy.hears,
             contexts=TraceContexts(self.tracing),
             metrics=self.metrics,
             initial={"count": 0},

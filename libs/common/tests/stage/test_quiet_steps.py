@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from n1v1.events import Event
+from n1v1.events import BarClosed, BreakerCommand, Event
 
 pytestmark = pytest.mark.servers
 
@@ -95,3 +95,51 @@ async def test_a_quiet_step_that_leaves_work_is_carried_out_at_once(
     await bench.publish(bench.message(bench.bar(0)))
     await bench.live(toy, worked)
     assert toy.carried_out == carried_out
+
+
+HALT = BreakerCommand(id="command:1", ts_ns=1, account="main", open=True, reason="drill", actor="tester")
+
+
+async def publish_again(bench: Any, *events: Event) -> None:
+    """So late that the stream has forgotten the ids, and stores them once more."""
+    await bench.backend.pass_time(601)
+    await bench.publish(*(bench.message(event) for event in events))
+
+
+async def test_a_quiet_message_that_was_stored_before_is_not_counted_again(in_memory: Any) -> None:
+    bench = in_memory
+    await bench.publish(*(bench.message(bench.bar(n)) for n in range(2)))
+    toy = quiet_toy(bench)
+    await bench.live(toy, has_counted(toy, 2))
+    await publish_again(bench, bench.bar(0))
+    again = quiet_toy(bench)
+    await bench.live(again, has_counted(again, 3))
+    assert again.count == 2
+
+
+def listening_toy(bench: Any) -> Any:
+    """Counts bars and commands, and never speaks."""
+
+    class ListeningToy(bench.Toy):  # type: ignore[misc]  # the base comes from a fixture
+        hears = (BarClosed, BreakerCommand)
+
+        async def handle(self, event: Event) -> Sequence[Event]:
+            self.count += 1
+            return []
+
+    return ListeningToy()
+
+
+async def test_quiet_steps_of_two_streams_that_are_handled_again_move_each_cursor_by_its_own_stream(
+    in_memory: Any,
+) -> None:
+    bench = in_memory
+    toy = listening_toy(bench)
+    await bench.publish(*(bench.message(bench.bar(n)) for n in range(5)))
+    await bench.live(toy, has_counted(toy, 5))
+    await publish_again(bench, HALT, bench.bar(5), bench.bar(0))
+    again = listening_toy(bench)
+    await bench.live(again, has_counted(again, 8))
+    rows = await bench.pool.fetch("SELECT stream, seq FROM cursors")
+    assert {row["stream"]: row["seq"] for row in rows} == {"MARKET_DATA": 6, "TRADING": 1}
+    assert again.count == 7

@@ -155,6 +155,7 @@ class Stack:
             self.state_dir,
             durability=Durability(self._loaded.settings.servers.durability),
             signal_partitions=self._loaded.settings.signals.partitions,
+            nodes=self._loaded.settings.servers.nats_nodes,
             without=servers_of_their_own(self._loaded),
         )
 

@@ -154,12 +154,16 @@ class StreamPosition:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a delivery comes from. `deliveries`: 1 the first time. `published_ns`: the server's clock."""
+    """Where a delivery comes from. `deliveries`: 1 the first time. `published_ns`: the server's clock.
+
+    consumer_seq: counts what the durable has delivered, from 1, repeated deliveries included; 0 outside a durable.
+    """
 
     stream: str
     seq: int
     deliveries: int
     published_ns: int
+    consumer_seq: int = 0
 
 
 class Delivery:
@@ -181,11 +185,12 @@ class Delivery:
         seq: int,
         deliveries: int = 1,
         published_ns: int = 0,
+        consumer_seq: int = 0,
     ) -> None:
         self.subject = subject
         self.data = data
         self.headers = headers
-        self._origin: Origin | None = Origin(stream, seq, deliveries, published_ns)
+        self._origin: Origin | None = Origin(stream, seq, deliveries, published_ns, consumer_seq)
 
     @property
     def origin(self) -> Origin:
@@ -199,6 +204,10 @@ class Delivery:
     @property
     def seq(self) -> int:
         return self.origin.seq
+
+    @property
+    def consumer_seq(self) -> int:
+        return self.origin.consumer_seq
 
     @property
     def deliveries(self) -> int:

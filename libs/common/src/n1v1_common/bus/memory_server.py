@@ -38,7 +38,7 @@ class Stored:
     headers: Mapping[str, str]
     stored_ns: int
 
-    def delivery(self, stream: str, deliveries: int = 1) -> Delivery:
+    def delivery(self, stream: str, deliveries: int = 1, consumer_seq: int = 0) -> Delivery:
         return Delivery(
             stream=stream,
             subject=self.subject,
@@ -47,6 +47,7 @@ class Stored:
             seq=self.seq,
             deliveries=deliveries,
             published_ns=self.stored_ns,
+            consumer_seq=consumer_seq,
         )
 
 
@@ -139,6 +140,7 @@ class MemoryDurable:
     next_seq: int = 1
     outstanding: dict[int, Outstanding] = field(default_factory=dict)
     again: deque[int] = field(default_factory=deque)
+    delivered: int = 0
     wakers: set[Callable[[], None]] = field(default_factory=set)
     vouchers: set[Callable[[int], bool]] = field(default_factory=set)
     gone: bool = False
@@ -182,7 +184,7 @@ class MemoryDurable:
             return
         waiting.deliveries += 1
         waiting.due_ns = due_ns
-        batch.append(message.delivery(self.spec.stream, waiting.deliveries))
+        batch.append(self._delivery(message, waiting.deliveries))
 
     def _append_new(self, batch: list[Delivery], limit: int, due_ns: int) -> None:
         for message in self.stream.messages_from(self.next_seq):
@@ -191,7 +193,11 @@ class MemoryDurable:
             self.next_seq = message.seq + 1
             if any(matches(pattern, message.subject) for pattern in self.spec.filter_subjects):
                 self.outstanding[message.seq] = Outstanding(deliveries=1, due_ns=due_ns)
-                batch.append(message.delivery(self.spec.stream))
+                batch.append(self._delivery(message, 1))
+
+    def _delivery(self, message: Stored, deliveries: int) -> Delivery:
+        self.delivered += 1
+        return message.delivery(self.spec.stream, deliveries, self.delivered)
 
     def _forget(self, seq: int) -> Outstanding | None:
         if seq in self.again:

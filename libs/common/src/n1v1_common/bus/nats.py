@@ -60,18 +60,22 @@ WRONG_LAST_SEQUENCE = (10071, 10164)
 MESSAGE_NOT_FOUND = 10037
 TAP_BACKLOG_MAX = 4096
 PERSIST_MODE = "persist_mode"
-"""`async` spares the fsync of each message that a server with `sync_interval: always` makes, and most writes."""
+"""`async` spares the fsync of each message that a server with `sync_interval: always` makes, and most writes. Streams
+with several replicas do not have it."""
 EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
 
 
 class NatsBus:
     """Open with `connect`, close with `drain`."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, *, drain_timeout_s: float) -> None:
+    def __init__(
+        self, connection: Connection, publisher: Publisher, *, drain_timeout_s: float, replicas: int = 1
+    ) -> None:
         self._connection = connection
         self._client = connection.client
         self._publisher = publisher
         self._drain_timeout_s = drain_timeout_s
+        self._replicas = replicas
         self._subscriptions: list[PullSubscription] = []
         self._taps: list[NatsTap] = []
         self._closed = False
@@ -82,6 +86,7 @@ class NatsBus:
         url: str,
         *,
         name: str,
+        replicas: int = 1,
         on_dead: Callable[[str], None] = exit_process,
         connect_timeout_s: float = 10.0,
         ack_timeout_s: float = 5.0,
@@ -89,8 +94,10 @@ class NatsBus:
         watch_interval_s: float = 2.0,
         watch_failures_max: int = 5,
     ) -> NatsBus:
-        """Connect and stay connected: reconnects never end.
+        """Connect and stay connected: reconnects never end, and go to whichever node of a cluster answers.
 
+        url: of one server, or of the nodes of a cluster with commas.
+        replicas: how many nodes keep what is declared here; what has more keeps them.
         on_dead: called with the reason when the connection cannot be trusted to recover (watch_failures_max
             checks in a row without a sign of life, or closed for good); by default the process exits.
         ack_timeout_s: how long a publish waits for its acknowledgement before it counts as unknown.
@@ -104,7 +111,7 @@ class NatsBus:
         publisher = Publisher(connection, ack_timeout_s=ack_timeout_s)
         await connection.open(url, name=name, timeout_s=connect_timeout_s)
         await publisher.start()
-        return cls(connection, publisher, drain_timeout_s=drain_timeout_s)
+        return cls(connection, publisher, drain_timeout_s=drain_timeout_s, replicas=replicas)
 
     @property
     def is_connected(self) -> bool:
@@ -208,19 +215,22 @@ class NatsBus:
 
     async def _declare(self, name: str, config: Mapping[str, object]) -> None:
         try:
-            await self._connection.api(f"STREAM.CREATE.{name}", config)
+            await self._connection.api(f"STREAM.CREATE.{name}", replicated(config, self._replicas))
         except ApiError as error:
             if error.err_code != STREAM_NAME_IN_USE:
                 raise StreamMismatch(f"stream {name}: {error}") from error
             await self._change(name, config)
 
     async def _change(self, name: str, config: Mapping[str, object]) -> None:
-        """Settings that are not declared here, as the number of replicas, stay as the operator made them."""
+        """Settings that are not declared here stay as the operator made them, and so does a larger number of
+        replicas.
+        """
         existing: Json = (await self._stream_info(name))["config"]
-        undeclared = {key: existing[key] for key in ("num_replicas", "placement", "storage") if key in existing}
+        kept = {key: existing[key] for key in ("placement", "storage") if key in existing}
+        replicas = {"num_replicas": max(self._replicas, existing["num_replicas"])}
         declared = {key: value for key, value in config.items() if key != PERSIST_MODE}  # it cannot be changed
         try:
-            await self._connection.api(f"STREAM.UPDATE.{name}", existing | declared | undeclared)
+            await self._connection.api(f"STREAM.UPDATE.{name}", existing | declared | kept | replicas)
         except ApiError as error:
             raise StreamMismatch(f"stream {name} exists and cannot become what is declared: {error}") from error
 
@@ -372,9 +382,13 @@ def stream_config(spec: StreamSpec) -> Json:
         "max_bytes": spec.max_bytes,
         "duplicate_window": round(spec.duplicate_window_s * NS_PER_S),
         "allow_direct": False,
-        "num_replicas": 1,
     }
     return config if spec.is_synced else config | {PERSIST_MODE: "async"}
+
+
+def replicated(config: Mapping[str, object], replicas: int) -> Json:
+    kept = {key: value for key, value in config.items() if replicas == 1 or key != PERSIST_MODE}
+    return {**kept, "num_replicas": replicas}
 
 
 def bucket_config(spec: BucketSpec) -> Json:
@@ -391,7 +405,6 @@ def bucket_config(spec: BucketSpec) -> Json:
         "allow_direct": False,
         "allow_rollup_hdrs": False,  # one header on one key would empty the bucket
         "deny_delete": True,
-        "num_replicas": 1,
     }
 
 

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 RECONNECT_WAIT_S = 0.1  # a restarted server is ready in 15 to 60 ms
 PING_INTERVAL_S = 2  # with one ping outstanding a stopped server is noticed in 2 to 6 s (default: minutes)
 API_TIMEOUT_S = 5.0
+API_PATIENCE_S = 20.0  # a cluster elects a leader in 4 to 9 s; until then it is silent, or says 503
+API_PAUSE_S = 0.25
+NO_LEADER = 503
 EXIT_BUS_DEAD = 70  # EX_SOFTWARE of sysexits.h
 
 # JSON of the server's API has no schema in the client; the few fields read from it are converted where they
@@ -119,8 +122,8 @@ class Connection:
         except (TimeoutError, OSError, nats.errors.Error) as error:
             self._closing = True
             await self._close_client()
-            address = urlsplit(url)  # without the password that may be in it
-            where = f"{address.hostname}:{address.port}"
+            addresses = [urlsplit(each) for each in url.split(",")]  # without the passwords that may be in them
+            where = ", ".join(f"{address.hostname}:{address.port}" for address in addresses)
             raise BusUnavailable(f"no NATS server at {where}: {self._last_error or error!r}") from error
         self.connected.set()
         self._echo_subject = self.client.new_inbox()
@@ -128,12 +131,24 @@ class Connection:
         self.spawn(self._watch())
 
     async def api(self, subject: str, request: Mapping[str, object] | None = None) -> Json:
-        """One JetStream API request.
+        """One JetStream API request, asked again for as long as a cluster may be electing a leader.
+
+        Only for requests that may be carried out twice: an answer can be lost as well.
 
         Raises:
             ApiError: the server's refusal.
             BusUnavailable, BusClosed: no answer.
         """
+        deadline = asyncio.get_running_loop().time() + API_PATIENCE_S
+        while True:
+            try:
+                return await self._ask(subject, request)
+            except (ApiError, BusUnavailable) as error:
+                if not _may_be_electing(error) or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(API_PAUSE_S)
+
+    async def _ask(self, subject: str, request: Mapping[str, object] | None) -> Json:
         payload = b"" if request is None else json.dumps(request).encode()
         async with translated_errors():
             answer = await self.client.request(f"$JS.API.{subject}", payload, timeout=API_TIMEOUT_S)
@@ -162,7 +177,7 @@ class Connection:
 
     def _options(self, url: str, name: str) -> dict[str, Any]:
         return {
-            "servers": url,
+            "servers": url.split(","),
             "name": name,
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
@@ -244,3 +259,9 @@ class Connection:
         except (TimeoutError, BusUnavailable):
             return False
         return True
+
+
+def _may_be_electing(error: ApiError | BusUnavailable) -> bool:
+    if isinstance(error, ApiError):
+        return error.code == NO_LEADER
+    return isinstance(error.__cause__, nats.errors.TimeoutError)

@@ -62,8 +62,8 @@ def origin_of(ack_subject: str) -> Origin:
     """$JS.ACK[.domain.account hash].stream.consumer.deliveries.stream seq.consumer seq.time.pending[.random]"""
     tokens = ack_subject.split(".")
     first = 2 if len(tokens) == 9 else 4
-    stream, _, deliveries, seq, _, published_ns = tokens[first : first + 6]
-    return Origin(stream, int(seq), int(deliveries), int(published_ns))
+    stream, _, deliveries, seq, consumer_seq, published_ns = tokens[first : first + 6]
+    return Origin(stream, int(seq), int(deliveries), int(published_ns), int(consumer_seq))
 
 
 class PullSubscription:

@@ -1,4 +1,4 @@
-"""NATS, Valkey and PostgreSQL together, below one state folder."""
+"""NATS, Valkey and PostgreSQL together, below one state folder. NATS may be a cluster of several nodes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from n1v1_common.access.table import ADMIN
 from n1v1_common.servers.folders import FolderLock, prepare_folder
-from n1v1_common.servers.nats import NatsServer
+from n1v1_common.servers.nats import NatsServer, nats_nodes
 from n1v1_common.servers.postgres import PostgresServer
 from n1v1_common.servers.server import Durability, EmbeddedServer
 from n1v1_common.servers.valkey import ValkeyServer
@@ -18,7 +19,10 @@ from n1v1_common.servers.valkey import ValkeyServer
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Where the servers listen. They carry passwords, so they are left out of the printed form."""
+    """Where the servers listen. They carry passwords, so they are left out of the printed form.
+
+    nats: of every node, with commas. nats_monitoring: of the first.
+    """
 
     nats: str = field(repr=False)
     redis: str = field(repr=False)
@@ -27,7 +31,7 @@ class Urls:
 
 
 class EmbeddedServers:
-    """The three servers of one installation.
+    """The servers of one installation.
 
         async with EmbeddedServers(state_dir, durability=Durability.PROCESS) as servers:
             await nats.connect(servers.urls.nats)
@@ -41,6 +45,7 @@ class EmbeddedServers:
         state_dir: Path,
         *,
         durability: Durability = Durability.POWER_CUT,
+        nodes: int = 1,
         nats_port: int = 0,
         nats_monitoring_port: int = 0,
         redis_port: int = 0,
@@ -48,8 +53,9 @@ class EmbeddedServers:
         signal_partitions: int = 1,
         without: Collection[str] = (),
     ) -> None:
-        """signal_partitions: into how many the symbols are divided; each has a consumer of its own.
-
+        """nodes: how many NATS servers; three of them keep three copies of every stream, and lose nothing with one.
+        It belongs to the state folder: its streams are not moved when it changes.
+        signal_partitions: into how many the symbols are divided; each has a consumer of its own.
         without: names (nats, valkey, postgres) of those that are not started here, because yours run elsewhere.
 
         Raises StateFolderUnusable or WrongOwner: the folder is checked here, before anything starts.
@@ -59,10 +65,11 @@ class EmbeddedServers:
         secrets = prepare_folder(folder)
         self._without = frozenset(without)
         self._lock = FolderLock(folder, name="servers")
-        self.nats = NatsServer(
+        self.nats_nodes = nats_nodes(
             folder / "nats",
+            count=nodes,
             secrets=secrets,
-            log=logs / "nats.log",
+            logs=logs,
             durability=durability,
             port=nats_port,
             monitoring_port=nats_monitoring_port,
@@ -86,14 +93,27 @@ class EmbeddedServers:
     @property
     def all(self) -> tuple[EmbeddedServer, ...]:
         """Those that are started here."""
-        every = (self.nats, self.valkey, self.postgres)
-        return tuple(server for server in every if server.name not in self._without)
+        return tuple(server for servers in self._by_name.values() for server in servers)
+
+    @property
+    def nats(self) -> NatsServer:
+        """The only one, or the first of its cluster."""
+        return self.nats_nodes[0]
+
+    @property
+    def _by_name(self) -> dict[str, tuple[EmbeddedServer, ...]]:
+        every: dict[str, tuple[EmbeddedServer, ...]] = {
+            "nats": self.nats_nodes,
+            "valkey": (self.valkey,),
+            "postgres": (self.postgres,),
+        }
+        return {name: servers for name, servers in every.items() if name not in self._without}
 
     @property
     def urls(self) -> Urls:
         """Valid once started."""
         return Urls(
-            nats=self.nats.url,
+            nats=",".join(node.url for node in self.nats_nodes),
             redis=self.valkey.url,
             postgres=self.postgres.url,
             nats_monitoring=self.nats.monitoring_url,
@@ -101,10 +121,15 @@ class EmbeddedServers:
 
     def settings_of(self, user: str) -> dict[str, str]:
         """How a user of access.table finds the servers that are started here and know it; passwords included."""
-        return {key: value for server in self.all for key, value in server.settings_of(user).items()}
+        told = {key: value for server in self.all for key, value in server.settings_of(user).items()}
+        if "bus.url" in told:
+            told["bus.url"] = ",".join(node.address for node in self.nats_nodes)
+        if "bus.url" in told and user == ADMIN:  # who declares the streams
+            told["bus.replicas"] = str(len(self.nats_nodes))
+        return told
 
     async def start(self) -> Self:
-        """Start all three at the same time; when one fails, the others are stopped and its error is raised.
+        """Start all at the same time; when one fails, the others are stopped and its error is raised.
 
         Raises:
             FolderInUse: another program runs servers from this folder.
@@ -126,7 +151,7 @@ class EmbeddedServers:
             raise failure
 
     async def stop(self) -> None:
-        """Stop all three; harmless when they are not running."""
+        """Stop all; harmless when they are not running."""
         await asyncio.gather(*(server.stop() for server in self.all))
         self._lock.release()
 

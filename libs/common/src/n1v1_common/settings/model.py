@@ -56,6 +56,12 @@ def _iso_moment(text: str) -> str:
     return text
 
 
+def _one_or_three(nodes: int) -> int:
+    if nodes not in (1, 3):
+        raise ValueError("one server, or three as a cluster: two would stop when either of them does")
+    return nodes
+
+
 def _expanded(path: Path) -> Path:
     return path.expanduser()
 
@@ -350,7 +356,10 @@ class Monitoring(Section):
 
 class Bus(Section):
     url: str = "nats://127.0.0.1:4222"
-    """Address of NATS; several with commas."""
+    """Address of NATS; of the nodes of a cluster with commas."""
+    replicas: int = Field(default=1, ge=1, le=5)
+    """How many nodes of a cluster keep each stream; streams that have more keep them. Three lose nothing with one
+    node."""
     user: str | None = None
     """NATS user; empty: none is sent."""
     password: SecretStr | None = None
@@ -433,6 +442,9 @@ class Servers(Section):
     durability: Literal["power_cut", "process"] = "power_cut"
     """What the embedded servers survive: power_cut syncs every write; process only survives killed
     processes, and is faster."""
+    nats_nodes: Annotated[int, AfterValidator(_one_or_three)] = 1
+    """How many NATS servers are started. Three are a cluster that goes on without any one of them. Streams are not
+    moved: choose it for a new state folder."""
 
 
 def default_state_dir() -> Path:

@@ -271,8 +271,11 @@ class StageLoop:
         await self._handler.after_step()
 
     async def _store_quiet_steps(self) -> None:
-        if self._quiet:
-            await self._commit([], {}, [], time.time_ns())
+        while self._quiet:
+            try:
+                await self._commit([], {}, [], time.time_ns())
+            except SeenBefore:  # the others of them are handled again, and may wait again
+                await self._work_on_unhandled(await self._reload_before([]))
 
     async def _reload_before(self, batch: Sequence[Delivery]) -> Sequence[Delivery]:
         """Go back to what is stored; what has to be handled again is answered: quiet steps, and the batch."""
@@ -320,9 +323,11 @@ class StageLoop:
 
     def _cursors_after(self, batch: Sequence[Delivery]) -> dict[str, Cursor]:
         """A message that is delivered again, after its successors, does not take the cursor back."""
-        stream = batch[0].stream
-        seq = max(self._handled_to[stream].seq, *(delivery.seq for delivery in batch))
-        return {stream: replace(self._handled_to[stream], seq=seq)}
+        reached: dict[str, int] = {}
+        for delivery in batch:  # quiet steps and a batch that are handled again may be of several streams
+            stream = delivery.stream
+            reached[stream] = max(delivery.seq, reached.get(stream, self._handled_to[stream].seq))
+        return {stream: replace(self._handled_to[stream], seq=seq) for stream, seq in reached.items()}
 
     async def _reload(self) -> None:
         """Go back to what is stored: at the start, and after a step that failed half way."""

@@ -31,10 +31,14 @@ log = structlog.get_logger()
 
 
 def bus_url(settings: Settings) -> str:
-    """The URL of the bus with the user and password of the settings in it, unless it names its own."""
-    parts = urlsplit(settings.bus.url)
+    """The URLs of the bus, with commas, each with the user and password of the settings unless it names its own."""
+    return ",".join(_node_url(settings, url.strip()) for url in settings.bus.url.split(","))
+
+
+def _node_url(settings: Settings, url: str) -> str:
+    parts = urlsplit(url)
     if settings.bus.user is None or "@" in parts.netloc:
-        return settings.bus.url
+        return url
     password = settings.bus.password.get_secret_value() if settings.bus.password else ""
     user = f"{quote(settings.bus.user, safe='')}:{quote(password, safe='')}"
     return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
