@@ -11,6 +11,10 @@ from chaos.links import Cut
 from n1v1_common.crash_points import CrashPoint
 
 KILL, STOP = "kill -9", "stop and continue"
+RESTART = "restart at once"
+"""PostgreSQL only: its immediate shutdown."""
+FORGET = "last second lost"
+"""Valkey only: kill -9, and what it wrote in the second before is gone."""
 
 
 class Market(StrEnum):
@@ -30,13 +34,14 @@ class Point(StrEnum):
     PARTIAL_FILL = "partial fill"
     CANCEL_RACING_A_FILL = "cancel racing a fill"
     BEFORE_COMMIT = "before commit"
+    IN_TRANSACTION = "in a transaction"
     COMMITTED_NOT_PUBLISHED = "committed, not published"
     PUBLISHED_NOT_ACKNOWLEDGED = "published, not acknowledged"
     RANDOM = "random moment"
 
     @property
     def in_code(self) -> CrashPoint | None:
-        """None: it is not a place in our code but on the wire, or no place at all."""
+        """None: it is not a place in our code but on the wire, in the database, or no place at all."""
         return _IN_CODE.get(self)
 
 
@@ -50,7 +55,7 @@ _IN_CODE = {
     Point.PUBLISHED_NOT_ACKNOWLEDGED: CrashPoint.PUBLISHED_NOT_ACKNOWLEDGED,
 }
 
-_STEP = (Point.BEFORE_COMMIT, Point.COMMITTED_NOT_PUBLISHED, Point.PUBLISHED_NOT_ACKNOWLEDGED)
+_STEP = (Point.BEFORE_COMMIT, Point.IN_TRANSACTION, Point.COMMITTED_NOT_PUBLISHED, Point.PUBLISHED_NOT_ACKNOWLEDGED)
 _ORDERS_ON_THEIR_WAY = (
     Point.JOURNALLED_NOT_SENT,
     Point.SENT_NOT_ANSWERED,
@@ -82,6 +87,15 @@ NEEDS: Mapping[str, Sequence[str]] = {
 SERVICES = tuple(POINTS_OF)
 SERVERS = ("nats", "postgres", "valkey")
 
+
+class Node(StrEnum):
+    """Victims among three NATS nodes that keep three copies of everything, by what they are at the moment."""
+
+    STREAM_LEADER = "leader of the trading stream"
+    META_LEADER = "leader of the nats cluster"
+    FOLLOWER = "nats follower"
+
+
 _ORDERS = {"method": "POST", "path": "/api/v3/order*"}
 _ANSWER_NOT_SENT = {"kind": "drop_after", **_ORDERS}
 VENUE_FAULTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
@@ -98,7 +112,7 @@ Nobody asks about an order whose answer came, or whose news came by the user str
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """victim: a service, a server, a link (execution-nats), or venue."""
+    """victim: a service, a server, a node of NATS, a link (execution-nats), or venue."""
 
     victim: str
     disturbance: str
@@ -129,7 +143,11 @@ class Cell:
     def may_refuse(self) -> bool:
         """Without the breaker's flag orders are refused, on purpose: the run then rightly differs from an undisturbed
         one, and every other invariant holds."""
-        return self.victim in ("valkey", "execution-valkey")
+        return self.victim in ("valkey", "execution-valkey") and self.disturbance != FORGET
+
+    @property
+    def needs_cluster(self) -> bool:
+        return self.victim in tuple(Node)
 
 
 def _cells() -> Iterator[Cell]:
@@ -140,6 +158,9 @@ def _cells() -> Iterator[Cell]:
         for disturbance in (KILL, STOP):
             cells = [Cell(server, disturbance, point) for point in Point]
             yield from (cell for cell in cells if cell.point is Point.RANDOM or cell.caught_in)
+    yield from (Cell("postgres", RESTART, point) for point in (Point.IN_TRANSACTION, Point.RANDOM))
+    yield Cell("valkey", FORGET, Point.RANDOM)
+    yield from (Cell(node, disturbance, Point.RANDOM) for node in Node for disturbance in (KILL, STOP))
     for service, needs in NEEDS.items():
         for server in needs:
             for cut in Cut:

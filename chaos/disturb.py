@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from chaos import venue
-from chaos.cells import KILL, VENUE_FAULTS, Cell, Point
+from chaos.cells import FORGET, KILL, RESTART, VENUE_FAULTS, Cell, Node, Point
+from chaos.cluster import node_that_is
 from chaos.links import Cut
+from chaos.processes import is_stopped, send, stopped
 from chaos.replay import RunningReplay, pid_of
+from chaos.stores import held_transaction, lose_the_last_second, restart_at_once
 from n1v1_common.bus.errors import BusError
 from n1v1_common.crash_points import arm
 
 STOPPED_S = (0.2, 2.0)
+DEPOSED_S = (10.0, 12.0)
+"""Longer than the other nodes wait before they elect another leader, 4 to 9 s: this one wakes up deposed."""
 CUT_S = (0.2, 3.0)
 DELAYED_S = 0.15
 PASSAGES_MAX = 4
@@ -65,6 +68,9 @@ async def _at(replay: RunningReplay, cell: Cell, chance: random.Random) -> Async
         await replay.until_settled(await replay.bar_times() + chance.randint(1, BAR_TIMES_MAX))
         await asyncio.sleep(chance.uniform(0, 0.05))  # somewhere within the work on a bar time
         yield lambda: None
+    elif cell.point is Point.IN_TRANSACTION:
+        async with _in_transaction(replay, chance.choice(cell.caught_in), chance) as go_on:
+            yield go_on
     elif cell.point.in_code is not None:
         async with _in_code(replay, chance.choice(cell.caught_in), cell, chance) as go_on:
             yield go_on
@@ -82,11 +88,20 @@ async def _in_code(replay: RunningReplay, service: str, cell: Cell, chance: rand
     file = arm(replay.points, service, point, passage=passage, action=signal.SIGSTOP)
     pid = pid_of(replay.stack, service)
     try:
-        await _reached(replay, lambda: not file.exists() and _is_stopped(pid))
-        yield lambda: _signal(pid, signal.SIGCONT)
+        await _reached(replay, lambda: not file.exists() and is_stopped(pid))
+        yield lambda: send(pid, signal.SIGCONT)
     finally:
         file.unlink(missing_ok=True)
-        _signal(pid, signal.SIGCONT)
+        send(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _in_transaction(replay: RunningReplay, service: str, chance: random.Random) -> AsyncIterator[GoOn]:
+    """The service waits for the database, in which its transaction stands still half way."""
+    await replay.until_settled(await replay.bar_times() + chance.randint(1, BAR_TIMES_MAX))
+    async with held_transaction(replay, service) as held:
+        await _in_time(replay, held.is_open)
+        yield held.release
 
 
 @asynccontextmanager
@@ -127,25 +142,40 @@ async def _carry_out(replay: RunningReplay, cell: Cell, chance: random.Random, g
         return await _cut(replay, cell, chance, go_on)
     if cell.victim == "venue":
         return await _misbehave(replay, cell, chance)
-    if cell.disturbance == KILL:
-        replay.stack.kill(cell.victim)
-        ended = time.monotonic()
-        await replay.stack.process(cell.victim).wait()
-        go_on()
-        return ended
-    return await _stop(replay, cell, chance, go_on)
+    if cell.disturbance == FORGET:
+        return await _forget(replay)
+    victim = await node_that_is(replay, Node(cell.victim)) if cell.needs_cluster else cell.victim
+    if cell.disturbance in (KILL, RESTART):
+        return await _end(replay, victim, cell.disturbance, go_on)
+    return await _stop(replay, victim, cell, chance, go_on)
 
 
-async def _stop(replay: RunningReplay, cell: Cell, chance: random.Random, go_on: GoOn) -> float:
-    pid = pid_of(replay.stack, cell.victim)
-    _signal(pid, signal.SIGSTOP)
+async def _end(replay: RunningReplay, victim: str, how: str, go_on: GoOn) -> float:
+    ended = time.monotonic()
+    if how == KILL:
+        replay.stack.kill(victim)
+        await replay.stack.process(victim).wait()
+    else:
+        await restart_at_once(replay)
+    go_on()
+    return ended
+
+
+async def _stop(replay: RunningReplay, victim: str, cell: Cell, chance: random.Random, go_on: GoOn) -> float:
     try:
-        if cell.victim not in cell.caught_in:
-            go_on()
-        await asyncio.sleep(chance.uniform(*STOPPED_S))
+        with stopped(pid_of(replay.stack, victim)):
+            if victim not in cell.caught_in:
+                go_on()
+            await asyncio.sleep(chance.uniform(*(DEPOSED_S if cell.needs_cluster else STOPPED_S)))
     finally:
-        _signal(pid, signal.SIGCONT)
         go_on()
+    return time.monotonic()
+
+
+async def _forget(replay: RunningReplay) -> float:
+    lost = await lose_the_last_second(replay)
+    if not lost:
+        raise NotReached("nothing was written in that second")
     return time.monotonic()
 
 
@@ -167,15 +197,3 @@ async def _misbehave(replay: RunningReplay, cell: Cell, chance: random.Random) -
     async with venue.faulty(replay.settings, faults) as have_fired:
         await _in_time(replay, have_fired)
         return time.monotonic()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it died of the disturbance, which is what the drill is about
-        os.kill(pid, number)
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-    except FileNotFoundError:
-        return False

@@ -197,7 +197,12 @@ class Links:
         return self._links[ends]
 
     def route(self, service: str, setting: str, url: str) -> str:
-        """The URL by which `service` reaches through a link what it would have reached at `url`."""
+        """The URL by which `service` reaches through a link what it would have reached at `url`.
+
+        The nodes of a cluster are reached without a link.
+        """
+        if "," in url:
+            return url
         parts = urlsplit(url)
         ends = (service, SERVER_OF[setting])
         if ends not in self._links:

@@ -67,6 +67,8 @@ DENSE = (
     "exchange.max_participation=0.00002",
 )
 
+CLUSTERED = (*DENSE, "servers.nats_nodes=3")
+
 PACED = (*DENSE, "replay.mode=scaled", "replay.speed=14400")
 """The same, a bar each second, whether the system is ready or not."""
 

@@ -18,7 +18,7 @@ from chaos import books, venue
 from chaos.cells import Cell, Market
 from chaos.disturb import NotReached, disturb
 from chaos.invariants import differences, halts, out_of_bounds, twice, unprotected
-from chaos.replay import DENSE, LOOK_AGAIN_S, PACED, RunningReplay, dataset_of, replay_settings, running
+from chaos.replay import CLUSTERED, DENSE, LOOK_AGAIN_S, PACED, RunningReplay, dataset_of, replay_settings, running
 from n1v1.events import Event, OrdersComplete
 from n1v1.run_hash import first_difference, from_events, run_hash
 from n1v1_cli.in_process import events as events_in_process
@@ -182,7 +182,9 @@ def _arenas(cells: Sequence[Cell]) -> Iterator[tuple[Sequence[str], bool, set[Ce
     """Which cells can share a stack: its settings, and whether it is held against an undisturbed run."""
     by_the_clock = {cell for cell in cells if cell.market is Market.BY_THE_CLOCK}
     refusing = {cell for cell in cells if cell.may_refuse} - by_the_clock
-    yield DENSE, True, set(cells) - by_the_clock - refusing
+    clustered = {cell for cell in cells if cell.needs_cluster}
+    yield DENSE, True, set(cells) - by_the_clock - refusing - clustered
+    yield CLUSTERED, True, clustered
     yield DENSE, False, refusing
     yield PACED, False, by_the_clock
 

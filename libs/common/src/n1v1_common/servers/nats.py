@@ -123,6 +123,7 @@ class NatsServer(EmbeddedServer):
         passwords = {**self._passwords, ADMIN: self.password}
         quoted = {user: json.dumps(password) for user, password in passwords.items()}
         return authorization(quoted, signal_partitions=self._signal_partitions)
+
     def _cluster(self, node: ClusterNode) -> str:
         routes = (f"nats-route://{ADMIN}:{self.password}@{LOOPBACK}:{port}" for port in node.ports)
         return CLUSTER.format(
