@@ -15,6 +15,7 @@ from n1v1_common.bus.nats import NatsBus
 from n1v1_common.install import install_bus
 from n1v1_common.servers import Durability, EmbeddedServers
 from n1v1_common.settings.load import load
+from n1v1_common.settings.model import Bus, Settings
 from n1v1_common.stage.opening import bus_url
 from n1v1_common.streams import ALL_BUCKETS, ALL_STREAMS, TRADING
 
@@ -65,7 +66,7 @@ async def test_a_stream_that_had_one_copy_gets_more_and_keeps_them(cluster: Embe
 @pytest.mark.timeout(60)
 async def test_everything_of_the_system_is_kept_three_times(cluster: EmbeddedServers) -> None:
     """Also what a single server need not sync."""
-    await install_bus(cluster.urls.nats, replicas=3)
+    await install_bus(Settings(bus=Bus(url=cluster.urls.nats, replicas=3)))
     bus = await NatsBus.connect(cluster.urls.nats, name="test")
     consumer = ConsumerSpec(TRADING.name, "test", tuple(TRADING.subjects))
     await (await bus.consume(consumer)).close()
@@ -78,7 +79,7 @@ async def test_everything_of_the_system_is_kept_three_times(cluster: EmbeddedSer
 
 @pytest.mark.timeout(60)
 async def test_a_user_has_its_rights_on_every_node(cluster: EmbeddedServers) -> None:
-    await install_bus(cluster.urls.nats, replicas=3)
+    await install_bus(Settings(bus=Bus(url=cluster.urls.nats, replicas=3)))
     told = cluster.settings_of("signals")
     assert told["bus.url"].split(",") == [f"nats://127.0.0.1:{node.port}" for node in cluster.nats_nodes]
     settings = load([], {}, [f"{key}={value}" for key, value in told.items()]).settings
