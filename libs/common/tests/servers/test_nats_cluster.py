@@ -35,7 +35,7 @@ def bars(numbers: range) -> list[Outgoing]:
     return [Outgoing("bars.x", b"%d" % number, f"m{number}") for number in numbers]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_what_was_acknowledged_is_there_without_any_one_node_and_more_can_be_stored(
     cluster: EmbeddedServers,
 ) -> None:
@@ -43,17 +43,17 @@ async def test_what_was_acknowledged_is_there_without_any_one_node_and_more_can_
     await bus.declare([BARS])
     stored = 0
     for node in cluster.nats_nodes:
-        await bus.publish(bars(range(stored, stored + 10)), retry_for_s=30)
+        await bus.publish(bars(range(stored, stored + 10)), retry_for_s=60)
         node.kill()
         await node.wait()
-        await bus.publish(bars(range(stored + 10, stored + 20)), retry_for_s=30)
+        await bus.publish(bars(range(stored + 10, stored + 20)), retry_for_s=60)
         stored += 20
         assert [found.data for found in await bus.read("BARS")] == [b"%d" % number for number in range(stored)]
         await node.start()
     await bus.drain()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_a_stream_that_had_one_copy_gets_more_and_keeps_them(cluster: EmbeddedServers) -> None:
     for replicas, expected in ((1, 1), (3, 3), (1, 3)):
         bus = await NatsBus.connect(cluster.urls.nats, name="test", replicas=replicas)
@@ -63,7 +63,7 @@ async def test_a_stream_that_had_one_copy_gets_more_and_keeps_them(cluster: Embe
         await bus.drain()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_everything_of_the_system_is_kept_three_times(cluster: EmbeddedServers) -> None:
     """Also what a single server need not sync."""
     await install_bus(Settings(bus=Bus(url=cluster.urls.nats, replicas=3)))
@@ -77,7 +77,7 @@ async def test_everything_of_the_system_is_kept_three_times(cluster: EmbeddedSer
     await bus.drain()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_a_user_has_its_rights_on_every_node(cluster: EmbeddedServers) -> None:
     await install_bus(Settings(bus=Bus(url=cluster.urls.nats, replicas=3)))
     told = cluster.settings_of("signals")
