@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from chaos.cells import CELLS, KILL, NEEDS, POINTS_OF, SERVERS, SERVICES, STOP, Cell, Market, Point, chosen
+from chaos.cells import CELLS, KILL, NEEDS, POINTS_OF, SERVERS, SERVICES, STOP, Cell, Market, Node, Point, chosen
 from chaos.links import Cut
 from chaos.replay import DENSE, running
 from chaos.report import Count, command_for, rows_of, summary_of, write_page
@@ -79,7 +79,7 @@ async def test_a_database_that_is_away_for_a_while_does_not_make_the_stack_give_
 
 def test_every_service_and_server_is_killed_and_stopped_and_every_link_is_cut_in_every_way() -> None:
     for disturbance in (KILL, STOP):
-        assert {cell.victim for cell in CELLS if cell.disturbance == disturbance} == {*SERVICES, *SERVERS}
+        assert {cell.victim for cell in CELLS if cell.disturbance == disturbance} == {*SERVICES, *SERVERS, *Node}
     cuts = {(cell.link, cell.disturbance) for cell in CELLS if cell.link}
     links = {(service, server) for service, needs in NEEDS.items() for server in needs}
     assert cuts == {(link, cut) for link in links for cut in Cut}
