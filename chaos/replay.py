@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +188,10 @@ class RunningReplay:
     async def _run_as_reported(self) -> dict[str, Any]:
         try:
             answer = await http.get(f"{self.stack.url('reporting')}/api/v1/run")
-        except (LookupError, OSError) as error:  # it is being started again
+            run: dict[str, Any] = json.loads(answer.body)
+        except (LookupError, OSError, ValueError) as error:  # it is being started again, or ends while it answers
             return {"hash": f"not known: {error}"}
-        run: dict[str, Any] = json.loads(answer.body)
-        return run
+        return run if answer.status == HTTPStatus.OK else {"hash": f"not known: {answer.body}"}
 
 
 def pid_of(stack: Stack, name: str) -> int:
