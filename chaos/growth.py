@@ -11,7 +11,7 @@ from chaos.slopes import Limit, Slope, slope_of
 WARM_UP = 1 / 3
 """Of the run: what is imported late, pools, caches and tables come to their size."""
 OF_A_SERVICE = Limit(
-    5.0, 5.0, "an hour at speed is weeks of minutes: at 5 MB each a service of 100 MB doubles in a year or later"
+    2.0, 5.0, "an hour at speed is weeks of minutes: at 2 MB each a service of 100 MB doubles in three years"
 )
 OF_A_SERVER = Limit(20.0, 40.0, "their caches fill up to bounds of their own; NATS remembers the ids of ten minutes")
 OF_A_COUNT = Limit(0.0, 1.5, "there is a fixed number of them; one may come late or be counted while it goes")

@@ -21,8 +21,9 @@ th, td {{ text-align: right; padding: .25rem .75rem; border-bottom: 1px solid #e
 th {{ font-weight: 600; font-size: 12px; position: sticky; top: 0; background: #fff }}
 th:nth-child(-n+2), td:nth-child(-n+2) {{ text-align: left }}
 td.flat {{ background: #e9f6ec }} td.GROWS {{ background: #fbd9d5; font-weight: 600 }} td.kept {{ color: #8b94a0 }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 1.25rem }}
-figure {{ margin: 0 }} figcaption {{ font-size: 12px; display: flex; justify-content: space-between }}
+.charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 1.25rem }}
+figure {{ margin: 0 }}
+figcaption {{ font-size: 11px; display: flex; justify-content: space-between; gap: .5rem; white-space: nowrap }}
 svg {{ width: 100%; height: 90px; background: #f7f8fa }} svg rect {{ fill: #eceff3 }}
 svg polyline {{ fill: none; stroke: #2b6cb0; stroke-width: 1.5; vector-effect: non-scaling-stroke }}
 svg.GROWS polyline {{ stroke: #c53030 }} svg.kept polyline {{ stroke: #8b94a0 }}

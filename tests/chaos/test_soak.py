@@ -63,7 +63,7 @@ def test_a_leak_of_memory_or_files_is_found_and_the_venue_may_remember_its_order
         ORDERS: False,
         BAR_TIMES: False,
     }
-    assert not any(growth.is_too_much for growth in _two_hours({RISK: 0.07, ORDERS: 1000, BAR_TIMES: 600}).growths())
+    assert not any(growth.is_too_much for growth in _two_hours({RISK: 0.03, ORDERS: 1000, BAR_TIMES: 600}).growths())
 
 
 def test_what_grows_while_the_stack_warms_up_does_not_count() -> None:
