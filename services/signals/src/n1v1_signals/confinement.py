@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from n1v1.strategies.registry import GROUP
+from n1v1_common.instruments import file_of
 from n1v1_common.settings.model import Settings
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
@@ -63,6 +64,8 @@ def allowed_by(settings: Settings, *, writes: Iterable[Path] = ()) -> Allowed:
     reads += [*strategies, settings.datasets_dir]
     if settings.market.dataset is not None:
         reads.append(Path(settings.market.dataset))
+    if not settings.is_simulated:
+        reads.append(file_of(settings))  # the venue's grids
     urls = [settings.bus.url, settings.telemetry.otlp_endpoint or ""]
     ports = [port for url in urls for part in url.split(",") if (port := _port_of(part))]
     return Allowed(tuple(reads), (settings.spans_dir, *writes), tuple(ports))
