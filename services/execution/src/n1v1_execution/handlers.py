@@ -182,6 +182,8 @@ class ExecutionHandler:
     async def _news_of(self, order: Order) -> Sequence[VenueReport]:
         if not order.state.is_at_venue:  # it was never sent
             return ()
+        if self._is_guarded(order):  # there in several generations, or not yet: that there is no news says nothing
+            return await self._ask(order)
         deadline = time.monotonic() + self._absence_after_s
         while not (reports := await self._ask(order)):
             if time.monotonic() >= deadline:
@@ -284,9 +286,13 @@ class ExecutionHandler:
 
     async def _find(self, order: Order) -> Sequence[VenueReport]:
         """What the venue says of an order."""
-        if self._guarding is not None and order.is_leg_of_entry:
+        if self._guarding is not None and self._is_guarded(order):
             return await self._guarding.find(order)
         return await self._gateway.find(order)
+
+    def _is_guarded(self, order: Order) -> bool:
+        """Whether it protects an entry that the venue could not take together with it."""
+        return self._guarding is not None and order.is_leg_of_entry
 
     # --- what is kept while a step is carried out --------------------------------------------------------------------
 
