@@ -77,7 +77,8 @@ WHERE trade_id::bigint >= coalesce(first, 0)
 _ORDERS = """
 SELECT booked.* FROM execution.orders AS booked
 LEFT JOIN unnest($1::text[], $2::bigint[]) AS since (symbol, first) ON since.symbol = replace(booked.symbol, '-', '')
-WHERE state <> ALL($3) AND (venue_order_id IS NULL OR venue_order_id::bigint >= coalesce(first, 0))
+WHERE state <> ALL($3)
+AND CASE WHEN venue_order_id ~ '^[0-9]+$' THEN venue_order_id::bigint >= coalesce(first, 0) ELSE true END
 """
 
 
@@ -116,7 +117,7 @@ def _order(row: asyncpg.Record) -> BookedOrder:
         is_open=row["state"] in OPEN,
         quantity=row["quantity"],
         filled=row["filled"],
-        number=int(row["venue_order_id"] or 0),
+        number=int(row["venue_order_id"]) if (row["venue_order_id"] or "").isdigit() else 0,
     )
 
 
