@@ -1,9 +1,9 @@
-"""What exactly once costs: a stage with its journal, the same stage with one that keeps nothing, and the bus alone.
+"""What exactly once costs: a stage with its journal, and the same stage with one that keeps nothing.
 
 `python -m bench.exactly_once` measures it alone. The portfolio stage hears the bars and fills of a recorded run and
 marks the account once a bar time. With its journal each step stores inbox, cursors, state, ledger, sealed log and
-outbox before it speaks; without, the same stage decides, speaks and acknowledges. The bus alone hears and says as many
-messages, and understands none of them. All take turns on fresh servers of the kind that `n1v1 up` starts.
+outbox before it speaks; without, the same stage decides, speaks and acknowledges. Both take turns on fresh servers of
+the kind that `n1v1 up` starts.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import asyncpg
 from rich.console import Console
 
 from bench import product
-from bench.report import Figure, Ratio, Report
-from n1v1.events import EquityMarked, Event, FillsComplete
+from bench.report import Ratio, Report
+from n1v1.events import EquityMarked, Event
 from n1v1.pipeline import HEARS
 from n1v1.portfolio.stage import Portfolio
 from n1v1_cli.in_process import events as events_in_process
-from n1v1_common.bus.api import Bus, ConsumerSpec, Outgoing
+from n1v1_common.bus.api import Outgoing
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.codec import Codec
 from n1v1_common.codec.codec import subject_filter
@@ -56,10 +56,6 @@ STAGE = "portfolio"
 WIDTH = 120
 MARKED_WITHIN_S = 120.0
 LOOK_AGAIN_S = 0.005
-
-PAYLOAD = bytes(200)
-MARK = subject_filter(EquityMarked).replace("*", "bench")
-END_OF_FILLS = subject_filter(FillsComplete).partition("*")[0]
 
 BarTime = Sequence[Event]
 """What the stage hears of one bar time; it answers with one mark."""
@@ -100,7 +96,6 @@ class Speeds:
 
     journal: list[float] = field(default_factory=list)
     nothing_kept: list[float] = field(default_factory=list)
-    bus: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,7 @@ async def measure(*, rounds: int = ROUNDS, backlog: int = BACKLOG, one_by_one: i
     heard = list(heard_in(load([], {}, overrides).settings, backlog))
     queued, alone = Speeds(), Speeds()
     for _ in range(rounds):
-        for name, work in (("journal", with_journal), ("nothing_kept", without_journal), ("bus", bus_alone)):
+        for name, work in (("journal", with_journal), ("nothing_kept", without_journal)):
             async with arena(overrides) as servers:
                 getattr(queued, name).append(await backlog_per_s(servers, work, heard))
             async with arena(overrides) as servers:
@@ -133,9 +128,6 @@ async def measure(*, rounds: int = ROUNDS, backlog: int = BACKLOG, one_by_one: i
     report = Report({"python": platform.python_version(), "system": platform.platform()})
     for name, speeds in ((f"{backlog:,} bar times waiting", queued), ("one bar time after the other", alone)):
         report.ratios.append(Ratio(f"exactly once, {name}", "msg/s", speeds.journal, speeds.nothing_kept))
-        report.figures.append(Figure(f"the bus alone, {name}", "msg/s", speeds.bus))
-        of_the_bus = [ours / bare for ours, bare in zip(speeds.journal, speeds.bus, strict=True)]
-        report.figures.append(Figure(f"exactly once, share of the bus alone, {name}", "ratio", of_the_bus))
     return report
 
 
@@ -230,26 +222,6 @@ async def _stage(servers: Arena, journal: Journal, begun: Callable[[], None]) ->
             initial=stage.snapshot(),
         )
         await loop.run(ready=begun, draining=asyncio.Event())
-
-
-async def bus_alone(servers: Arena, begun: Callable[[], None]) -> None:
-    """As many messages heard, acknowledged and said; none of them is looked into."""
-    patterns: dict[str, list[str]] = {}
-    for kind in HEARS[STAGE]:
-        patterns.setdefault(stream_of(subject_filter(kind)).name, []).append(subject_filter(kind))
-    async with asyncio.TaskGroup() as tasks:
-        for stream, filters in patterns.items():
-            tasks.create_task(_relay(servers.bus, ConsumerSpec(stream, STAGE, tuple(filters))))
-        begun()
-
-
-async def _relay(bus: Bus, spec: ConsumerSpec) -> None:
-    """Every word that a bar time is filled is answered with a message of the size of a mark."""
-    subscription = await bus.consume(spec, start_seq=1)
-    async for batch in subscription:
-        ends = [delivery for delivery in batch if delivery.subject.startswith(END_OF_FILLS)]
-        await bus.publish([Outgoing(MARK, PAYLOAD, f"mark {delivery.seq}") for delivery in ends])
-        await subscription.ack(batch)
 
 
 def main() -> None:

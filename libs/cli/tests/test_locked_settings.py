@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 
 PAPER = ("servers.durability=process", "replay.mode=scaled", "replay.speed=14400", "telemetry.sample_ratio=0")
 SMALLER = "risk_management.max_position_size=0.07"
-DIFFERENCE = 'risk_management.max_position_size is "0.07" here and "0.3" there'
+DIFFERENCE = 'risk_management.max_position_size is "0.07" here and the default there'
 ENDS_WITHIN_S = 60
 
 

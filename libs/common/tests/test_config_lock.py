@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from n1v1_common import config_lock
 from n1v1_common.bus.memory import MemoryBus
 from n1v1_common.bus.memory_server import MemoryServer
-from n1v1_common.config_lock import NotLocked, SettingsDiffer, lock, lock_anew, prove
+from n1v1_common.config_lock import ConfigLock, Locking, NotLocked, SettingsDiffer, lock, lock_anew, prove
 from n1v1_common.settings.deciding import NOT_DECIDING, deciding, hash_of
 from n1v1_common.settings.load import load
 from n1v1_common.settings.model import Settings
@@ -84,7 +85,7 @@ async def test_other_settings_are_refused_by_name(bus: MemoryBus) -> None:
     await lock(bus, settings_with(), actor="ann")
     with pytest.raises(SettingsDiffer) as refused:
         await lock(bus, settings_with("risk_management.max_position_size=0.07"), actor="bob")
-    assert 'risk_management.max_position_size is "0.07" here and "0.3" there' in str(refused.value)
+    assert 'risk_management.max_position_size is "0.07" here and the default there' in str(refused.value)
     assert "by ann at" in str(refused.value)
 
 
@@ -93,6 +94,12 @@ async def test_accounts_are_locked_apart(bus: MemoryBus) -> None:
     other = settings_with("account.id=other", "risk_management.max_position_size=0.07")
     await lock(bus, other, actor="ann")
     await prove(await bus.key_value(CONFIG_LOCK), other)
+
+
+def test_what_a_later_release_has_added_to_the_lock_is_left_out() -> None:
+    entry = {"hash": "a1", "actor": "ann", "reason": "r", "at": "t"}
+    later = {"settings": {}, "history": [entry | {"host": "h"}], "signature": "s"}
+    assert ConfigLock.decoded(json.dumps(later).encode()) == ConfigLock({}, (Locking(**entry),))
 
 
 async def test_nobody_trades_before_something_is_locked(bus: MemoryBus) -> None:

@@ -25,7 +25,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"account {settings.account.id} is locked to settings {lock.hash}")
     for entry in lock.history:
         print(f"  {entry.at}  {entry.hash[:12]}  {entry.actor}: {entry.reason}")
-    found = [f"{key}: {our} here, {their} there" for key, our, their in differences(deciding(settings), lock.settings)]
+    found = [
+        f"{key}: {our or 'the default'} here, {their or 'the default'} there"
+        for key, our, their in differences(deciding(settings), lock.settings)
+    ]
     print("\n".join(["these differ:", *found]) if found else "these are the same")
     return EXIT_DIFFERENT if found else 0
 

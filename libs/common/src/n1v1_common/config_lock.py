@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 
 import structlog
@@ -40,7 +40,7 @@ class Locking:
 
 @dataclass(frozen=True, slots=True)
 class ConfigLock:
-    """settings: values as JSON by dotted key. history: who has locked what, oldest first; never empty."""
+    """settings: as JSON by dotted key, defaults left out. history: who has locked what, oldest first, never empty."""
 
     settings: Mapping[str, str]
     history: tuple[Locking, ...]
@@ -54,8 +54,10 @@ class ConfigLock:
 
     @classmethod
     def decoded(cls, data: bytes) -> ConfigLock:
-        tree = json.loads(data)
-        return cls(tree["settings"], tuple(Locking(**entry) for entry in tree["history"]))
+        """What a later release has added is left out."""
+        tree, known = json.loads(data), [field.name for field in fields(Locking)]
+        history = (Locking(**{name: entry[name] for name in known}) for entry in tree["history"])
+        return cls(tree["settings"], tuple(history))
 
 
 class NotLocked(CannotStart):
@@ -69,7 +71,7 @@ class SettingsDiffer(CannotStart):
     def __init__(self, account: str, ours: Mapping[str, str], lock: ConfigLock) -> None:
         last = lock.history[-1]
         found = [
-            f"{key} is {'not known' if our is None else our} here and {'not known' if their is None else their} there"
+            f"{key} is {our or 'the default'} here and {their or 'the default'} there"
             for key, our, their in differences(ours, lock.settings)
         ]
         super().__init__(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from n1v1.events import BarsComplete
+from n1v1_common import config_lock
 from n1v1_common.bus.api import ConsumerSpec, Outgoing
 from n1v1_common.bus.nats import NatsBus
 from n1v1_common.bus.testing import NatsServer, nats_server_binary
@@ -56,3 +57,15 @@ async def test_who_fails_with_messages_in_hand_does_not_wait_for_anybody_to_fini
     bus = await NatsBus.connect(context.settings.bus.url, name="risk")
     assert len(await anext(await bus.consume(SPEC, start_seq=1))) == 1
     await bus.close()
+
+
+async def test_a_service_does_not_go_on_without_its_watches(
+    context: ServiceContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    await install_bus(context.settings)
+    monkeypatch.setattr(config_lock, "go_on_proving", fail)
+    async with opened_bus(context), asyncio.timeout(5):
+        await context.draining.wait()

@@ -11,7 +11,7 @@ from n1v1_common.settings.model import Settings
 from n1v1_common.settings.tree import Key, dotted, fields, is_secret
 
 Deciding = Mapping[str, str]
-"""Values as JSON by dotted key."""
+"""Values as JSON by dotted key. Defaults are left out: a release may add a setting beside one that does not know it."""
 
 NOT_DECIDING = frozenset(
     {
@@ -68,7 +68,9 @@ FILES = ("strategies", "files")
 
 
 def deciding(settings: Settings) -> dict[str, str]:
-    return {dotted(key): _written(settings, key) for key in fields() if _decides(key)}
+    usual = Settings()
+    written = ((key, _written(settings, key)) for key in fields() if _decides(key))
+    return {dotted(key): value for key, value in written if value != _written(usual, key)}
 
 
 def hash_of(values: Deciding) -> str:
@@ -77,7 +79,7 @@ def hash_of(values: Deciding) -> str:
 
 
 def differences(ours: Deciding, theirs: Deciding) -> Iterator[tuple[str, str | None, str | None]]:
-    """(key, our value, their value) of each that is not equal; None where there is no such setting."""
+    """(key, our value, their value) of each that is not equal; None where it is the default."""
     for key in sorted({*ours, *theirs}):
         if ours.get(key) != theirs.get(key):
             yield key, ours.get(key), theirs.get(key)

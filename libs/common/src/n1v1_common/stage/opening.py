@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -70,7 +71,7 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
         lock = await config_lock.prove(bucket, context.settings)
         log.info("the settings are those of the account", config_hash=lock.hash)
         proving = config_lock.go_on_proving(bucket, context.settings, context.drain)
-        watching = [asyncio.create_task(work) for work in (watch.run(), proving)]
+        watching = [asyncio.create_task(_watching(context, work)) for work in (watch.run(), proving)]
         try:
             yield bus
         finally:
@@ -80,6 +81,15 @@ async def opened_bus(context: ServiceContext) -> AsyncIterator[NatsBus]:
         await bus.close()
         raise
     await bus.drain()
+
+
+async def _watching(context: ServiceContext, work: Coroutine[Any, Any, None]) -> None:
+    """Beside the flow. A service whose watch has failed does not go on without it: it drains, and is started again."""
+    try:
+        await work
+    except Exception:
+        log.exception("a watch has failed")
+        context.drain()
 
 
 @asynccontextmanager
